@@ -1,0 +1,3 @@
+//! Classifiers of real against generated.
+
+pub mod cnn;

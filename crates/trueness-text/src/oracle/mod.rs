@@ -1,0 +1,4 @@
+//! Texts whose density is known.
+
+pub mod grammar;
+pub mod lstm;
