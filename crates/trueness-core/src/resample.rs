@@ -32,6 +32,34 @@ pub fn bootstrap<T: Send>(n: usize, resamples: usize, seed: Seed, statistic: imp
         .collect()
 }
 
+/// Like [`bootstrap`], for a statistic of two independent samples of `n` and `m` observations. The
+/// statistic gets how often each observation of either sample was drawn.
+pub fn bootstrap_pair<T: Send>(
+    n: usize,
+    m: usize,
+    resamples: usize,
+    seed: Seed,
+    statistic: impl Fn(&[u32], &[u32]) -> T + Sync,
+) -> Vec<T> {
+    let draw = |counts: &mut [u32], rng: &mut crate::Rng| {
+        counts.fill(0);
+        let len = counts.len();
+        (0..len).for_each(|_| counts[rng.random_range(0..len)] += 1);
+    };
+    (0..resamples)
+        .into_par_iter()
+        .map_init(
+            || (vec![0u32; n], vec![0u32; m]),
+            |(a, b), replicate| {
+                let mut rng = seed.nth(replicate as u64).rng();
+                draw(a, &mut rng);
+                draw(b, &mut rng);
+                statistic(a, b)
+            },
+        )
+        .collect()
+}
+
 /// The percentile interval of bootstrap replicates at [`LEVEL`]: `(low, high)`.
 pub fn percentile_interval(replicates: &[f64]) -> (f64, f64) {
     let mut sorted: Vec<f64> = replicates.iter().copied().filter(|x| x.is_finite()).collect();

@@ -1,0 +1,232 @@
+//! Distances with intervals, from the scores of several classifier seeds.
+
+use super::density::bounded;
+use super::distances::{Distances, Sorted, sign};
+use rand::seq::SliceRandom;
+use rayon::prelude::*;
+use trueness_core::resample::bootstrap_pair;
+use trueness_core::{Estimate, Measure, Seed, mean_sd};
+
+/// P(real) of one classifier on held-out real and generated sentences.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scores {
+    /// One probability for each real sentence.
+    pub real: Vec<f64>,
+    /// One for each generated sentence.
+    pub generated: Vec<f64>,
+}
+
+/// All distances of one candidate, with intervals over sentences and classifier seeds.
+#[derive(Clone, Debug)]
+pub struct Discrepancy {
+    /// DD.
+    pub dd: Estimate,
+    /// The relative distance.
+    pub relative: Estimate,
+    /// The absolute-weighted distance.
+    pub absolute: Estimate,
+    /// The plug-in total variation.
+    pub tv: Estimate,
+    /// The area under the ROC curve.
+    pub auc: Estimate,
+    /// The calibration error.
+    pub ece: Estimate,
+    /// The p-value of "the classifier tells nothing": the share of permutations of the held-out
+    /// labels whose DD is at least the one found, itself included.
+    pub p_value: Estimate,
+    /// For each held-out real sentence the mean of s over classifier seeds.
+    pub real_decisions: Vec<f64>,
+    /// For each held-out generated sentence the mean of s over classifier seeds.
+    pub generated_decisions: Vec<f64>,
+    /// The variance of DD over classifier seeds, divided by their number.
+    pub seed_variance: f64,
+}
+
+/// DD of one candidate minus DD of another.
+#[derive(Clone, Debug)]
+pub struct Difference {
+    /// The difference and its interval.
+    pub estimate: Estimate,
+    /// Whether the interval holds 0: too close to call.
+    pub too_close: bool,
+}
+
+impl Discrepancy {
+    /// The distances of `scores`, one entry a classifier seed, all on the same held-out sentences.
+    ///
+    /// Values are means over classifier seeds. The standard error adds the variance over sentences (a
+    /// bootstrap of real and generated sentences) and the variance over seeds divided by their number.
+    /// The p-value permutes held-out labels with the classifiers fixed, which is exact since no
+    /// held-out sentence was seen in training.
+    ///
+    /// Returns `None` where there are no scores, or one side has no sentences.
+    pub fn measure(scores: &[Scores], resamples: usize, permutations: usize, seed: Seed) -> Option<Self> {
+        let first = scores.first()?;
+        let (nr, ng) = (first.real.len(), first.generated.len());
+        if nr == 0 || ng == 0 || scores.iter().any(|s| s.real.len() != nr || s.generated.len() != ng) {
+            return None;
+        }
+        let sorted: Vec<Sorted> = scores.iter().map(|s| Sorted::new(&s.real, &s.generated)).collect();
+        let mean_of = |r: &[u32], g: &[u32]| -> Distances {
+            sorted.iter().fold(Distances::default(), |sum, s| sum.plus(&s.distances(r, g), 1.0 / scores.len() as f64))
+        };
+        let points: Vec<Distances> = sorted.iter().map(|s| s.distances(&vec![1; nr], &vec![1; ng])).collect();
+        // Real and generated sentences are resampled apart, so that both keep their number.
+        let replicates = bootstrap_pair(nr, ng, resamples, seed.child("discrepancy/bootstrap"), mean_of);
+        let seeds = scores.len();
+        let method = format!("{seeds} classifier seeds; bootstrap over held-out sentences, {resamples} resamples, plus seed variance");
+        let n = nr + ng;
+        let estimate = |get: fn(&Distances) -> f64, low: f64, high: f64| {
+            let over_seeds: Vec<f64> = points.iter().map(get).collect();
+            let over_sentences: Vec<f64> = replicates.iter().map(get).collect();
+            let (value, between) = mean_sd(&over_seeds);
+            let error = (mean_sd(&over_sentences).1.powi(2) + between * between / seeds as f64).sqrt();
+            bounded(value, error, n as f64, low, high, &method)
+        };
+        let decisions = |side: fn(&Scores) -> &Vec<f64>, len: usize| -> Vec<f64> {
+            (0..len).map(|i| scores.iter().map(|s| sign(side(s)[i])).sum::<f64>() / seeds as f64).collect()
+        };
+        let real_decisions = decisions(|s| &s.real, nr);
+        let generated_decisions = decisions(|s| &s.generated, ng);
+        let dds: Vec<f64> = points.iter().map(|p| p.dd).collect();
+        Some(Self {
+            dd: estimate(|d| d.dd, -1.0, 1.0),
+            relative: estimate(|d| d.relative, -1.0, 1.0),
+            absolute: estimate(|d| d.absolute, -1.0, 1.0),
+            tv: estimate(|d| d.tv, 0.0, 1.0),
+            auc: estimate(|d| d.auc, 0.0, 1.0),
+            ece: estimate(|d| d.ece, 0.0, 1.0),
+            p_value: permutation_p(&real_decisions, &generated_decisions, permutations, seed),
+            seed_variance: mean_sd(&dds).1.powi(2) / seeds as f64,
+            real_decisions,
+            generated_decisions,
+        })
+    }
+
+    /// The distances as measures with the names used everywhere.
+    pub fn measures(&self) -> Vec<Measure> {
+        [
+            ("dd", &self.dd),
+            ("d-relative", &self.relative),
+            ("d-absolute", &self.absolute),
+            ("tv", &self.tv),
+            ("auc", &self.auc),
+            ("ece", &self.ece),
+            ("dd-p", &self.p_value),
+        ]
+        .into_iter()
+        .map(|(name, estimate)| Measure::new(name, estimate.clone()))
+        .collect()
+    }
+}
+
+impl Distances {
+    fn plus(self, other: &Self, weight: f64) -> Self {
+        Self {
+            dd: self.dd + weight * other.dd,
+            relative: self.relative + weight * other.relative,
+            absolute: self.absolute + weight * other.absolute,
+            tv: self.tv + weight * other.tv,
+            auc: self.auc + weight * other.auc,
+            ece: self.ece + weight * other.ece,
+        }
+    }
+}
+
+/// The share of permutations, the identity included, whose DD is at least the one found.
+fn permutation_p(real: &[f64], generated: &[f64], permutations: usize, seed: Seed) -> Estimate {
+    if permutations == 0 {
+        return Estimate::missing("no permutations asked for");
+    }
+    let pooled: Vec<f64> = real.iter().chain(generated).copied().collect();
+    let total: f64 = pooled.iter().sum();
+    let (nr, ng) = (real.len() as f64, generated.len() as f64);
+    let dd = |sum_real: f64| (sum_real / nr - (total - sum_real) / ng) / 2.0;
+    let found = dd(real.iter().sum());
+    let at_least = (0..permutations as u64)
+        .into_par_iter()
+        .map_init(
+            || pooled.clone(),
+            |values, i| {
+                values.clone_from(&pooled);
+                let (drawn, _) = values.partial_shuffle(&mut seed.child("discrepancy/permutation").nth(i).rng(), real.len());
+                // Sums of the same numbers in another order may differ in the last bit.
+                usize::from(dd(drawn.iter().sum()) >= found - 1e-12)
+            },
+        )
+        .sum::<usize>();
+    let p = (at_least + 1) as f64 / (permutations + 1) as f64;
+    Estimate { n: permutations as u64, ..Estimate::exact(p, format!("{permutations} permutations of held-out labels")) }
+}
+
+/// DD of `a` minus DD of `b`, both against the same held-out real sentences: what the two classifiers
+/// say of a real sentence is paired, the generated sentences are independent.
+pub fn difference(a: &Discrepancy, b: &Discrepancy) -> Option<Difference> {
+    let value = a.dd.value? - b.dd.value?;
+    let variance = |values: &[f64]| mean_sd(values).1.powi(2) / values.len().max(1) as f64;
+    let paired = a.real_decisions.len() == b.real_decisions.len();
+    let real = if paired {
+        let gaps: Vec<f64> = a.real_decisions.iter().zip(&b.real_decisions).map(|(x, y)| x - y).collect();
+        variance(&gaps)
+    } else {
+        variance(&a.real_decisions) + variance(&b.real_decisions)
+    };
+    let generated = variance(&a.generated_decisions) + variance(&b.generated_decisions);
+    let error = ((real + generated) / 4.0 + a.seed_variance + b.seed_variance).sqrt();
+    let n = (a.generated_decisions.len() + b.generated_decisions.len() + a.real_decisions.len()) as u64;
+    let estimate = Estimate::normal(value, error, n, "paired over held-out real sentences");
+    let too_close = estimate.covers(0.0);
+    Some(Difference { estimate, too_close })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::RngExt;
+
+    fn noise(n: usize, shift: f64, seed: u64) -> Vec<f64> {
+        let mut rng = Seed::new(seed).rng();
+        (0..n).map(|_| (rng.random::<f64>() + shift).clamp(0.0, 1.0)).collect()
+    }
+
+    #[test]
+    fn p_values_are_uniform_where_there_is_nothing_to_tell() {
+        let below = (0..200)
+            .filter(|&i| {
+                let scores = [Scores { real: noise(60, 0.0, 2 * i), generated: noise(60, 0.0, 2 * i + 1) }];
+                Discrepancy::measure(&scores, 20, 99, Seed::new(i)).unwrap().p_value.value.unwrap() <= 0.1
+            })
+            .count();
+        // 200 trials at .1: 20 ± 4.2; the test is discrete, so it may only be rarer.
+        assert!(below <= 33, "{below} of 200 below .1");
+    }
+
+    #[test]
+    fn intervals_cover_what_a_fixed_classifier_would_score_on_all_sentences() {
+        // The scores are u + .1 for real and u for generated: DD = ½(.2) = .1 exactly.
+        let covered = (0..200)
+            .filter(|&i| {
+                let scores = [Scores { real: noise(300, 0.1, 5000 + 2 * i), generated: noise(300, 0.0, 5001 + 2 * i) }];
+                Discrepancy::measure(&scores, 200, 0, Seed::new(i)).unwrap().dd.covers(0.1)
+            })
+            .count();
+        assert!((168..=194).contains(&covered), "{covered} of 200");
+    }
+
+    #[test]
+    fn a_perfect_classifier_has_an_interval_all_the_same() {
+        let scores = [Scores { real: vec![0.9; 40], generated: vec![0.1; 40] }];
+        let found = Discrepancy::measure(&scores, 100, 99, Seed::new(0)).unwrap();
+        assert_eq!((found.dd.value, found.auc.value), (Some(1.0), Some(1.0)));
+        assert!(found.dd.low.unwrap() < 1.0);
+        assert_eq!(found.p_value.value, Some(0.01));
+    }
+
+    #[test]
+    fn a_candidate_is_too_close_to_itself() {
+        let scores = [Scores { real: noise(200, 0.1, 1), generated: noise(200, 0.0, 2) }];
+        let found = Discrepancy::measure(&scores, 50, 0, Seed::new(0)).unwrap();
+        let gap = difference(&found, &found).unwrap();
+        assert!(gap.too_close && gap.estimate.value == Some(0.0));
+    }
+}
