@@ -119,10 +119,10 @@ fn merge_at(base: &mut Value, over: &Value, source: &str, path: &str) -> Result<
         *base = over.clone();
         return Ok(());
     };
-    // An enumeration with data ({ kind = "lstm", … }) is replaced whole: its other keys belong to
-    // another alternative.
-    let replaces = over.get("kind").is_some_and(|kind| base.get("kind") != Some(kind));
-    if replaces && base.contains_key("kind") {
+    // A nested table with a `kind` is an enumeration with data ({ kind = "lstm", … }). Another kind
+    // replaces it whole, since its other keys belong to another alternative.
+    let replaces = over.get("kind").is_some_and(|kind| base.get("kind").is_some_and(|old| old != kind));
+    if replaces && !path.is_empty() {
         *base = over.clone();
         return Ok(());
     }
