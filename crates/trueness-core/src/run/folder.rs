@@ -266,18 +266,17 @@ impl RunFolder {
     }
 }
 
-/// Writes `report.html`, `report.md` and `figures/*.svg` into a folder.
+/// Writes `report.html`, `report.md` and every file that the latter links to into a folder.
 ///
 /// # Errors
 /// Where a file cannot be written.
 pub fn write_report(dir: &Path, report: &Report) -> Result<()> {
-    let figures = report::figures(report);
-    if !figures.is_empty() {
-        let folder = dir.join("figures");
-        make_dir(&folder)?;
-        for (name, svg) in figures {
-            write_atomically(&folder.join(name), svg.as_bytes())?;
+    for (name, content) in report::files(report) {
+        let path = dir.join(name);
+        if let Some(parent) = path.parent() {
+            make_dir(parent)?;
         }
+        write_atomically(&path, &content)?;
     }
     write_atomically(&dir.join("report.md"), report::markdown(report).as_bytes())?;
     write_atomically(&dir.join("report.html"), report::html(report).as_bytes())

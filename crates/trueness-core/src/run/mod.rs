@@ -56,6 +56,11 @@ impl<'a> Run<'a> {
         self.seed
     }
 
+    /// The number of the seed, for signatures.
+    pub fn seed_number(&self) -> u64 {
+        self.seed_number
+    }
+
     /// Progress and cancellation, to pass on to long functions.
     pub fn watch(&self) -> Watch<'a> {
         self.watch

@@ -114,15 +114,16 @@ fn gather<S: Study>(study: &S, knobs: &S::Knobs, seeds: &[u64], names: &[String]
             let record = record.ok_or_else(|| Error::Failed(format!("the record of {name} with seed {seed} is gone")))?;
             units.push((name.clone(), record));
         }
-        let mut measures: Vec<Measure> = units.iter().flat_map(|(_, record)| record.measures.iter().cloned()).collect();
-        let derived = study.derive(knobs, &measures)?;
-        measures.extend(derived);
+        let measures: Vec<Measure> = units.iter().flat_map(|(_, record)| record.measures.iter().cloned()).collect();
         for warning in units.iter().flat_map(|(_, record)| &record.warnings) {
             if !findings.warnings.contains(warning) {
                 findings.warnings.push(warning.clone());
             }
         }
-        findings.seeds.push(SeedFindings { seed, measures, units });
+        let mut found = SeedFindings { seed, measures, units };
+        let derived = study.derive(knobs, &found)?;
+        found.measures.extend(derived);
+        findings.seeds.push(found);
     }
     findings.measures = aggregate(&findings.seeds);
     Ok(findings)

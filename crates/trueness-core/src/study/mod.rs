@@ -64,8 +64,8 @@ pub trait Study: Send + Sync + 'static {
     ///
     /// # Errors
     /// Whatever makes that impossible.
-    fn derive(&self, knobs: &Self::Knobs, measures: &[Measure]) -> Result<Vec<Measure>> {
-        let _ = (knobs, measures);
+    fn derive(&self, knobs: &Self::Knobs, seed: &SeedFindings) -> Result<Vec<Measure>> {
+        let _ = (knobs, seed);
         Ok(Vec::new())
     }
 
@@ -98,10 +98,28 @@ pub struct SeedFindings {
     pub units: Vec<(String, UnitRecord)>,
 }
 
+impl SeedFindings {
+    /// The measure with a name and a subject.
+    pub fn measure(&self, name: &str, subject: &str) -> Option<&Measure> {
+        self.measures.iter().find(|m| m.name == name && m.subject == subject)
+    }
+
+    /// Data that a unit kept under a key; `None` where the unit kept none, or of another shape.
+    pub fn kept<T: DeserializeOwned>(&self, unit: &str, key: &str) -> Option<T> {
+        let (_, record) = self.units.iter().find(|(name, _)| name == unit)?;
+        serde_json::from_value(record.kept.get(key)?.clone()).ok()
+    }
+}
+
 impl Findings {
     /// The aggregated measure with a name and a subject.
     pub fn measure(&self, name: &str, subject: &str) -> Option<&Measure> {
         self.measures.iter().find(|m| m.name == name && m.subject == subject)
+    }
+
+    /// The value of the aggregated measure with a name and a subject.
+    pub fn value(&self, name: &str, subject: &str) -> Option<f64> {
+        self.measure(name, subject).and_then(|m| m.estimate.value)
     }
 
     /// The records of the first seed, which stand for all where one example is shown.

@@ -1,0 +1,153 @@
+//! What can be asked of a comparison.
+
+use crate::corpus::Tokenizer;
+use crate::discriminator::Classifier;
+use crate::error::{Error, Result};
+use crate::metric;
+use crate::metric::bleu::Compat;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use trueness_core::nearest;
+
+/// The groups of metrics that `only` chooses from, and whether they are measured by default.
+pub const METRICS: [(&str, bool); 8] = [
+    ("dd", true),
+    ("bleu", true),
+    ("self-bleu", true),
+    ("reverse-bleu", true),
+    ("lm", true),
+    ("frechet", true),
+    ("diversity", true),
+    ("frontier", false),
+];
+
+/// The knobs of `trueness text compare`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub struct CompareKnobs {
+    /// Real sentences: one a line, UTF-8, plain or gzip.
+    #[schemars(extend("x-position" = 1))]
+    pub real: String,
+    /// Generated sentences: one file for each candidate.
+    #[schemars(extend("x-position" = 2))]
+    pub candidates: Vec<String>,
+    /// The metric that ranks the candidates, for example bleu-4 or frechet; DD where nothing is named.
+    pub by: String,
+    /// Only these metrics: dd, bleu, self-bleu, reverse-bleu, lm, frechet, diversity, frontier. All but the frontier where nothing is named.
+    pub only: Vec<String>,
+    /// How sentences are cut: whitespace, words, characters, or the path of a tokenizer.json.
+    pub tokenizer: String,
+    /// Use at most this many sentences of each file, drawn at random; 0 uses all.
+    pub sample: usize,
+    /// Bootstrap resamples behind the intervals.
+    #[schemars(range(min = 10, max = 1_000_000))]
+    pub resamples: usize,
+    /// Permutations behind the p-value of DD; 0 leaves it out.
+    #[schemars(range(min = 0, max = 1_000_000))]
+    pub permutations: usize,
+    /// The classifiers to try; validation chooses between them.
+    pub classifier: Vec<Classifier>,
+    /// How many seeds each classifier is trained with.
+    #[schemars(range(min = 1, max = 100))]
+    pub classifier_seeds: u32,
+    /// Files with P(real) of every sentence, one number a line, instead of a classifier: one for the real text, then one for each candidate.
+    pub scores: Vec<String>,
+    /// Embeddings (.npy or .safetensors) instead of hashed n-grams: one file for the real text, then one for each candidate.
+    pub embeddings: Vec<String>,
+    /// What the generators were trained on, to tell what they know by heart.
+    pub trained_on: String,
+    /// Cap BLEU's hypotheses and references as a published code did: texygen, relgan, textgan, seggan or dd; nothing caps nothing.
+    pub compat: String,
+    /// The order of the n-gram language model.
+    #[schemars(range(min = 1, max = 5))]
+    pub lm_order: usize,
+    /// The device that networks train on.
+    pub device: String,
+}
+
+impl Default for CompareKnobs {
+    fn default() -> Self {
+        Self {
+            real: String::new(),
+            candidates: Vec::new(),
+            by: String::new(),
+            only: Vec::new(),
+            tokenizer: "whitespace".to_owned(),
+            sample: 0,
+            resamples: 1000,
+            permutations: 999,
+            classifier: vec![Classifier::Ngram],
+            classifier_seeds: 3,
+            scores: Vec::new(),
+            embeddings: Vec::new(),
+            trained_on: String::new(),
+            compat: String::new(),
+            lm_order: 4,
+            device: "cpu".to_owned(),
+        }
+    }
+}
+
+impl CompareKnobs {
+    /// Checks what ranges alone cannot say.
+    pub(super) fn check(&self) -> Result<()> {
+        if self.real.is_empty() || self.candidates.is_empty() {
+            return Err(Error::Input("expected a file of real sentences and at least one candidate".to_owned()));
+        }
+        let names = METRICS.map(|(name, _)| name);
+        for name in &self.only {
+            if !names.contains(&name.as_str()) {
+                let hint = nearest(name, names).map_or(String::new(), |near| format!("; did you mean {near:?}?"));
+                return Err(Error::Input(format!("there is no metric {name:?} to choose: expected {}{hint}", names.join(", "))));
+            }
+        }
+        let by = self.ranked_by();
+        let card = metric::card(by).ok_or_else(|| {
+            let known = metric::CATALOGUE.iter().map(|card| card.name);
+            let hint = nearest(by, known).map_or(String::new(), |near| format!("; did you mean {near:?}?"));
+            Error::Input(format!("there is no metric {by:?} to rank by{hint}"))
+        })?;
+        if !self.measures(card.group) || card.better == metric::Better::Neither {
+            return Err(Error::Input(format!("cannot rank by {by:?}: it is not measured, or neither end of it is better")));
+        }
+        if self.classifier.is_empty() {
+            return Err(Error::Input("expected at least one classifier: ngram or cnn".to_owned()));
+        }
+        for (name, files) in [("scores", &self.scores), ("embeddings", &self.embeddings)] {
+            let wanted = self.candidates.len() + 1;
+            if !files.is_empty() && files.len() != wanted {
+                return Err(Error::Input(format!(
+                    "--{name}: expected {wanted} files, one for the real text and one for each candidate; got {}",
+                    files.len()
+                )));
+            }
+        }
+        self.caps()?;
+        trueness_nn::device::parse(&self.device)?;
+        self.tokenizer.parse::<Tokenizer>().map(|_| ())
+    }
+
+    /// The metric that ranks the candidates: the one asked for, or the first that is measured.
+    pub(super) fn ranked_by(&self) -> &str {
+        let leading = |group: &str| metric::CATALOGUE.iter().find(|c| c.group == group && c.better != metric::Better::Neither);
+        if !self.by.is_empty() {
+            return &self.by;
+        }
+        METRICS.iter().find(|(name, _)| self.measures(name)).and_then(|(name, _)| leading(name)).map_or("dd", |card| card.name)
+    }
+
+    /// Whether a group of metrics is asked for.
+    pub(super) fn measures(&self, group: &str) -> bool {
+        if self.only.is_empty() {
+            METRICS.iter().any(|(name, default)| *name == group && *default)
+                || metric::card(&self.by).is_some_and(|card| card.group == group)
+        } else {
+            self.only.iter().any(|name| name == group)
+        }
+    }
+
+    /// The caps of BLEU that `compat` names.
+    pub(super) fn caps(&self) -> Result<metric::bleu::Caps> {
+        if self.compat.is_empty() { Ok(metric::bleu::Caps::default()) } else { Ok(self.compat.parse::<Compat>()?.caps()) }
+    }
+}
