@@ -428,11 +428,3 @@ fn values_that_are_not_finite_are_nowhere_shown() {
         assert!(!shows_no_number(&String::from_utf8(bytes).unwrap()));
     }
 }
-
-#[test]
-fn temporary_view() {
-    std::fs::write("/tmp/report-a/report.html", report::html(&sample())).unwrap();
-    for (name, svg) in report::figures(&sample()) {
-        std::fs::write(format!("/tmp/report-a/{name}"), svg).unwrap();
-    }
-}
