@@ -38,8 +38,8 @@ pub enum Block {
     Code(String),
     /// A table.
     Table(Table),
-    /// A figure drawn from data.
-    Figure(Figure),
+    /// A figure drawn from data, in a box because it is much larger than the other blocks.
+    Figure(Box<Figure>),
     /// A ready-made image.
     Image(Image),
     /// Names and values in words, in order.
@@ -268,7 +268,7 @@ impl Report {
 
     /// The same report with one more figure.
     pub fn figure(self, figure: Figure) -> Self {
-        self.block(Block::Figure(figure))
+        self.block(Block::Figure(Box::new(figure)))
     }
 
     /// The same report with one more image.

@@ -113,11 +113,11 @@ pub(super) fn digits(x: f64, decimals: i32, largest: f64) -> String {
     }
 }
 
-/// Commas between groups of three digits, from five digits before the point.
+/// Commas between groups of three digits, from four digits before the point.
 fn grouped(text: &str) -> String {
     let (sign, rest) = text.strip_prefix('-').map_or(("", text), |rest| ("-", rest));
     let whole = rest.split('.').next().unwrap_or(rest);
-    if whole.len() < 5 {
+    if whole.len() < 4 {
         return text.to_owned();
     }
     let mut out = sign.to_owned();

@@ -180,10 +180,11 @@ fn sample() -> Report {
         .provenance("time", "2026-11-23T10:04:11Z, 8 min")
 }
 
-/// The text between the style's tags says nothing that a person could check in a snapshot.
+/// The page without its style, in which a snapshot would hold nothing that a person could check.
 fn without_style(html: &str) -> String {
-    let (start, end) = (html.find("<style>").unwrap(), html.find("</style>").unwrap());
-    format!("{}{}", &html[..start], &html[end + "</style>".len()..]).replace("><", ">\n<")
+    let (before, rest) = html.split_once("<style>").unwrap_or((html, ""));
+    let (_, after) = rest.split_once("</style>").unwrap_or_default();
+    format!("{before}{after}").replace("><", ">\n<")
 }
 
 #[test]
@@ -332,8 +333,6 @@ fn shows_no_number(text: &str) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
-
     #[test]
     fn any_figure_is_well_formed(figure in any_figure()) {
         let svg = report::svg(&figure);
@@ -402,7 +401,7 @@ fn close_void_elements(html: &str) -> String {
     let mut out = String::new();
     let mut rest = html;
     while let Some(at) = ["<meta ", "<img "].iter().filter_map(|tag| rest.find(tag)).min() {
-        let end = at + rest[at..].find('>').unwrap();
+        let end = rest[at..].find('>').map_or(rest.len(), |length| at + length);
         out.push_str(&rest[..end]);
         out.push('/');
         rest = &rest[end..];
@@ -427,13 +426,5 @@ fn values_that_are_not_finite_are_nowhere_shown() {
     }
     for (_, bytes) in report::files(&report) {
         assert!(!shows_no_number(&String::from_utf8(bytes).unwrap()));
-    }
-}
-
-#[test]
-fn temporary_view() {
-    std::fs::write("/tmp/report-a/report.html", report::html(&sample())).unwrap();
-    for (name, svg) in report::figures(&sample()) {
-        std::fs::write(format!("/tmp/report-a/{name}"), svg).unwrap();
     }
 }

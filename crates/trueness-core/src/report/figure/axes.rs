@@ -33,7 +33,7 @@ pub(super) fn sparse(ticks: Vec<(f64, String)>) -> Vec<(f64, String)> {
 
 /// A horizontal axis below a plot: vertical grid lines, labels and a line.
 pub(super) fn horizontal(plot: &Plot, ruler: &Ruler, grid: bool) -> Markup {
-    let ticks = sparse(ruler.ticks(((plot.right - plot.left) / 85.0).clamp(2.0, 9.0) as usize));
+    let ticks = sparse(ruler.ticks(((plot.right - plot.left) / 70.0).clamp(2.0, 10.0) as usize));
     let (top, bottom) = (number(plot.top), number(plot.bottom));
     html! {
         @if grid {

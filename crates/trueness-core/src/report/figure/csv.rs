@@ -40,7 +40,7 @@ pub(in crate::report) fn data(figure: &Figure, limit: usize) -> Data {
         thinned |= points.len() < series.points.len();
         for point in points.iter().filter(|p| p.x.is_finite() && p.y.is_finite()) {
             let mut row = if named { vec![series.name.clone()] } else { Vec::new() };
-            row.extend(cells(figure, point));
+            row.extend(cells(figure, point, limit == usize::MAX));
             row.truncate(if interval { heads.len() } else { usize::from(named) + 2 });
             rows.push(row);
         }
@@ -48,12 +48,17 @@ pub(in crate::report) fn data(figure: &Figure, limit: usize) -> Data {
     Data { heads, rows, thinned }
 }
 
-fn cells(figure: &Figure, point: &Point) -> [String; 4] {
+/// The texts of a point; in full, or with nine significant digits, which are enough to look at.
+fn cells(figure: &Figure, point: &Point, full: bool) -> [String; 4] {
+    let number = |x: f64| {
+        let rounded = if full { None } else { format!("{x:.8e}").parse::<f64>().ok().filter(|x| x.is_finite()) };
+        rounded.unwrap_or(x).to_string()
+    };
     let place = |names: &Option<Vec<String>>, value: f64| match names {
         Some(names) => names.get(super::marks::category(value, names.len())).cloned().unwrap_or_default(),
-        None => value.to_string(),
+        None => number(value),
     };
-    let end = |x: Option<f64>| x.filter(|x| x.is_finite()).map_or(String::new(), |x| x.to_string());
+    let end = |x: Option<f64>| x.filter(|x| x.is_finite()).map_or(String::new(), number);
     let (x, y) = (place(&figure.x.categories, point.x), place(&figure.y.categories, point.y));
     let (first, second) = if figure.is_sideways() { (y, x) } else { (x, y) };
     [first, second, end(point.low), end(point.high)]

@@ -65,7 +65,7 @@ pub(super) fn draw(figure: &Figure, frame: &Frame<'_>) -> (Markup, f64) {
                 }
             }
         }
-        @for i in missing(figure, &names) { (rows.value(frame, rows.centre(i, 0, &plot), i, &plot, "–")) }
+        @for i in missing(figure, &names) { (rows.value(frame, rows.middle(i, &plot), i, &plot, "–")) }
         @if !label.is_empty() {
             text class="soft" x=(number((plot.left + plot.right) / 2.0)) y=(number(plot.bottom + 42.0))
                 text-anchor="middle" { (text_cut(&label, frame.width())) }
@@ -119,6 +119,11 @@ impl Rows {
         top + above + step * (series as f64 + 0.5)
     }
 
+    /// The middle of a category's row.
+    fn middle(&self, category: usize, plot: &Plot) -> f64 {
+        plot.top + 3.0 + self.row() * (category as f64 + 0.5)
+    }
+
     fn name(&self, category: usize, name: &str, plot: &Plot) -> Markup {
         let top = plot.top + 3.0 + self.row() * category as f64;
         let cut = |pixels| text_cut(name, pixels);
@@ -128,7 +133,7 @@ impl Rows {
                     (cut(if self.shows_values { plot.right - 170.0 } else { plot.right }))
                 }
             } @else {
-                text x=(number(plot.left - 14.0)) y=(number(top + self.row() / 2.0 + 4.5)) text-anchor="end" {
+                text x=(number(plot.left - 14.0)) y=(number(self.middle(category, plot) + 4.5)) text-anchor="end" {
                     (cut(plot.left - 14.0))
                 }
             }

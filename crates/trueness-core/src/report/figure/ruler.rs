@@ -172,9 +172,9 @@ mod tests {
 
     #[test]
     fn ticks_are_round_numbers() {
-        assert_eq!(labels(&Axis::new(""), &[0.0, 1.0], 5), ["0.0", "0.2", "0.4", "0.6", "0.8", "1.0"]);
+        assert_eq!(labels(&Axis::new(""), &[0.0, 1.0], 6), ["0.0", "0.2", "0.4", "0.6", "0.8", "1.0"]);
         assert_eq!(labels(&Axis::new(""), &[-120.0, 90.0], 5), ["−100", "−50", "0", "50", "100"]);
-        assert_eq!(labels(&Axis::new("").log(), &[1.0, 1e4], 6), ["1", "10", "100", "1000", "10,000"]);
+        assert_eq!(labels(&Axis::new("").log(), &[1.0, 1e4], 6), ["1", "10", "100", "1,000", "10,000"]);
         assert_eq!(power_label(1.0, -7), "10⁻⁷");
     }
 

@@ -53,16 +53,19 @@ pub fn figures(report: &Report) -> Vec<(String, String)> {
 /// A figure as an SVG element.
 pub(in crate::report) fn draw(figure: &Figure, frame: &Frame<'_>) -> Markup {
     let (content, height) = if figure.is_sideways() { forest::draw(figure, frame) } else { plane::draw(figure, frame) };
-    let (width, height) = (number(frame.width()), number(height));
+    // Alone, a drawing needs a margin around it; a page gives its own.
+    let margin = if frame.alone { 12.0 } else { 0.0 };
+    let (width, height) = (number(frame.width() + 2.0 * margin), number(height + 2.0 * margin));
+    let corner = number(-margin);
     let (title, description) = (frame.id("t"), frame.id("d"));
     html! {
-        svg xmlns="http://www.w3.org/2000/svg" class="drawing" viewBox={ "0 0 " (width) " " (height) } width=(width)
+        svg xmlns="http://www.w3.org/2000/svg" class="drawing" viewBox={ (corner) " " (corner) " " (width) " " (height) } width=(width)
             height=(height) role="img" aria-labelledby={ (title) " " (description) } {
             title id=(title) { (line(&figure.title)) }
             desc id=(description) { (clean(&figure.description())) }
             @if frame.alone {
                 style { (PreEscaped(style())) }
-                rect class="page" width=(width) height=(height) fill="#ffffff" {}
+                rect class="page" x=(corner) y=(corner) width=(width) height=(height) fill="#ffffff" {}
             }
             (content)
         }

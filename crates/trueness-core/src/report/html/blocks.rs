@@ -84,7 +84,7 @@ fn table(table: &Table, name: &str) -> Markup {
         div class="table" {
             div class="scroll" tabindex="0" role="group" aria-labelledby=(name) {
                 table {
-                    caption id=(name) { (prose(&table.caption)) }
+                    caption id=(name) { span { (prose(&table.caption)) } }
                     thead {
                         tr {
                             @for column in 0..table.columns.len() {
@@ -144,7 +144,7 @@ fn figure(figure: &Figure, name: &str) -> Markup {
                 @if data.rows.len() <= ROWS {
                     div class="scroll" tabindex="0" role="group" aria-labelledby=(scroll) {
                         table {
-                            caption id=(scroll) { "Data of “" (line(&figure.title)) "”" }
+                            caption id=(scroll) { span { "Data of “" (line(&figure.title)) "”" } }
                             thead { tr { @for head in &data.heads { th scope="col" { (line(head)) } } } }
                             tbody {
                                 @for row in &data.rows { tr { @for text in row { td { (line(text)) } } } }
@@ -206,12 +206,12 @@ fn samples(samples: &Samples) -> Markup {
 }
 
 fn attachment(attachment: &Attachment, name: &str) -> Markup {
-    // Whatever the attachment says it is, it must not open as a page of its own.
-    let mime = if attachment.mime.contains(['"', '<', '>', ',', '\\']) || attachment.mime.contains("html") {
-        "application/octet-stream"
-    } else {
-        attachment.mime.as_str()
-    };
+    // Whatever the attachment says it is, it must not open as a page of its own,
+    // as HTML, XML and SVG would.
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/+.-;= ".contains(c);
+    let safe = attachment.mime.chars().all(plain)
+        && !["ml", "svg"].iter().any(|page| attachment.mime.to_ascii_lowercase().contains(page));
+    let mime = if safe { attachment.mime.as_str() } else { "application/octet-stream" };
     html! {
         p {
             a href=(address(mime, &attachment.bytes.0)) download=(name) { (line(&attachment.name)) }

@@ -27,7 +27,7 @@ pub fn terminal(report: &Report, columns: usize, colour: bool) -> String {
     let verdicts = report.verdicts();
     if !verdicts.is_empty() {
         out.push(String::new());
-        out.push(page.paint.bold(&format!("Claims: {}", tally(&verdicts))));
+        page.paragraph(&mut out, &format!("Claims: {}", tally(&verdicts)), "", |text| page.paint.bold(text));
         verdicts.iter().for_each(|verdict| page.verdict(&mut out, verdict));
     }
     for (block, name) in report.blocks.iter().zip(names(report)) {
