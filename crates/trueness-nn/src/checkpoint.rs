@@ -82,7 +82,8 @@ impl Checkpoints {
         let mut steps = Vec::new();
         for entry in fs::read_dir(&self.folder).map_err(Error::io("read", &self.folder))? {
             let entry = entry.map_err(Error::io("read", &self.folder))?;
-            let step: Option<u64> = entry.file_name().to_str().and_then(|name| name.strip_prefix("step-")?.parse().ok());
+            let step: Option<u64> =
+                entry.file_name().to_str().and_then(|name| name.strip_prefix("step-")?.parse().ok());
             steps.extend(step);
         }
         steps.sort_unstable();

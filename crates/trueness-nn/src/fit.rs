@@ -147,17 +147,13 @@ pub fn fit<T: Task>(
         let mut order: Vec<usize> = (0..n).collect();
         order.shuffle(&mut seed.child("order").nth(work.state.epochs.len() as u64).rng());
         for batch in order.chunks(config.batch).skip(work.state.batch) {
-            watch
-                .step(&config.label, work.state.step, total)
-                .map_err(|error| keep_if_interrupted(&work, error))?;
+            watch.step(&config.label, work.state.step, total).map_err(|error| keep_if_interrupted(&work, error))?;
             work = work.step(task, batch, config, seed)?;
             if config.checkpoint_every.is_some_and(|every| work.state.step.is_multiple_of(every)) {
                 save(&work)?;
             }
         }
-        let metric = task
-            .validate(&work.model.valid(), watch)
-            .map_err(|error| keep_if_interrupted(&work, error))?;
+        let metric = task.validate(&work.model.valid(), watch).map_err(|error| keep_if_interrupted(&work, error))?;
         work.end_epoch(metric, n, config)?;
         save(&work)?;
     }

@@ -41,8 +41,9 @@ pub fn save<M: Module>(module: &M, path: &Path) -> Result<()> {
     let values = named(module)?;
     let mut views = Vec::with_capacity(values.len());
     for (name, value) in &values {
-        let dtype = to_file_type(value.dtype())
-            .ok_or_else(|| Error::Failed(format!("parameter `{name}` has a type that is not kept: {:?}", value.dtype())))?;
+        let dtype = to_file_type(value.dtype()).ok_or_else(|| {
+            Error::Failed(format!("parameter `{name}` has a type that is not kept: {:?}", value.dtype()))
+        })?;
         let view = TensorView::new(dtype, value.shape().to_vec(), value.as_bytes())
             .map_err(|error| Error::Failed(format!("parameter `{name}`: {error}")))?;
         views.push((name, view));
