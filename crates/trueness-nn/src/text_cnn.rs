@@ -1,0 +1,205 @@
+//! A convolutional classifier of sentences (Kim 2014) with a highway layer, as language GANs use it to
+//! tell real sentences from generated ones (Yu et al. 2017, SeqGAN).
+
+use crate::dropout::dropout;
+use crate::init::{Init, linear};
+use crate::{Highway, HighwayConfig};
+use burn::module::{Module, Param};
+use burn::nn::Linear;
+use burn::tensor::activation::relu;
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use serde::{Deserialize, Serialize};
+use trueness_core::{Error, Result, Seed};
+
+/// What a [`TextCnn`] is made of.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TextCnnConfig {
+    /// The number of token ids, the padding id 0 included.
+    pub vocabulary: usize,
+    /// The size of a token's vector.
+    pub embedding: usize,
+    /// The widths of the convolutions, in tokens.
+    pub widths: Vec<usize>,
+    /// The number of filters of each width.
+    pub filters: Vec<usize>,
+    /// The initial bias of the highway layer's gate.
+    pub gate_bias: f64,
+    /// The probability with which dropout keeps a feature, in (0, 1].
+    pub keep: f64,
+    /// The number of classes.
+    pub classes: usize,
+}
+
+impl TextCnnConfig {
+    /// The classifier of the distributional-discrepancy paper's code (arXiv 2005.01282).
+    pub fn dd(vocabulary: usize) -> Self {
+        Self {
+            vocabulary,
+            embedding: 512,
+            widths: vec![2, 3],
+            filters: vec![100, 200],
+            gate_bias: 0.0,
+            keep: 0.5,
+            classes: 2,
+        }
+    }
+
+    /// The same without dropout, as the discriminator filter's code has it (arXiv 2004.02135).
+    pub fn filter(vocabulary: usize) -> Self {
+        Self { keep: 1.0, ..Self::dd(vocabulary) }
+    }
+
+    /// SeqGAN's discriminator: twelve widths, 1,720 features.
+    pub fn seqgan(vocabulary: usize) -> Self {
+        Self {
+            embedding: 64,
+            widths: vec![1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 15, 20],
+            filters: vec![100, 200, 200, 200, 200, 100, 100, 100, 100, 100, 160, 160],
+            keep: 0.75,
+            ..Self::dd(vocabulary)
+        }
+    }
+
+    /// A small one for a CPU.
+    pub fn small(vocabulary: usize) -> Self {
+        Self { embedding: 64, widths: vec![2, 3], filters: vec![64, 64], ..Self::dd(vocabulary) }
+    }
+
+    /// A network with initial values as in SeqGAN's code: embeddings uniform on ±1, filters and output
+    /// weights truncated normal with standard deviation .1, their biases .1, highway Xavier-uniform.
+    ///
+    /// # Errors
+    /// [`Error::Input`] if a size is 0, if widths and filters do not pair up, or if `keep` is no
+    /// probability above 0.
+    pub fn init(&self, device: &Device, seed: Seed) -> Result<TextCnn> {
+        let wrong = |what: String| Err(Error::Input(format!("a convolutional classifier {what}")));
+        if self.widths.is_empty() || self.widths.len() != self.filters.len() {
+            let (widths, filters) = (self.widths.len(), self.filters.len());
+            return wrong(format!("needs a number of filters for every width: got {widths} widths, {filters} numbers"));
+        }
+        let sizes = [self.vocabulary, self.embedding, self.classes];
+        if sizes.iter().chain(&self.widths).chain(&self.filters).any(|&size| size == 0) {
+            return wrong("needs sizes of at least 1: vocabulary, embedding, classes, widths, filters".to_owned());
+        }
+        if !(self.keep > 0.0 && self.keep <= 1.0) {
+            return wrong(format!("keeps a feature with probability in (0, 1], got keep = {}", self.keep));
+        }
+        let (small, tenth) = (Init::TruncatedNormal { sd: 0.1 }, Init::Constant(0.1));
+        let features = self.filters.iter().sum();
+        let convolutions = self.widths.iter().zip(&self.filters).enumerate().map(|(i, (&width, &filters))| {
+            let seed = seed.child("convolutions").nth(i as u64);
+            Convolution {
+                weight: small.param([width * self.embedding, filters], device, seed.child("weight")),
+                bias: tenth.param([filters], device, seed.child("bias")),
+                width,
+            }
+        });
+        Ok(TextCnn {
+            embedding: Init::Uniform { low: -1.0, high: 1.0 }.param(
+                [self.vocabulary, self.embedding],
+                device,
+                seed.child("embedding"),
+            ),
+            convolutions: convolutions.collect(),
+            highway: HighwayConfig { features, gate_bias: self.gate_bias }.init(device, seed.child("highway")),
+            output: linear(features, self.classes, small, tenth, device, seed.child("output")),
+            keep: self.keep,
+        })
+    }
+}
+
+/// Filters of one width over embedded tokens.
+#[derive(Module, Debug)]
+pub struct Convolution {
+    /// `[width · embedding, filters]`: the rows of the first token of a window come first.
+    pub weight: Param<Tensor<2>>,
+    /// `[filters]`.
+    pub bias: Param<Tensor<1>>,
+    /// The width in tokens.
+    pub width: usize,
+}
+
+/// A convolutional classifier of sentences: embedding, convolutions of several widths, ReLU, the maximum
+/// over time, a highway layer, dropout, a linear layer to the classes.
+///
+/// **Padding.** As in the papers' code, the padding id 0 is an ordinary token with a vector of its own,
+/// and windows that reach into it take part in the maximum; this is how the network sees where a
+/// sentence ends. There the length is that of the longest sentence of the data. Here
+/// [`TextCnn::batch`] puts at least as many padding tokens behind every sentence as the widest filter
+/// is wide, so that each filter sees each sentence's end and one window of padding alone. More padding
+/// changes nothing, and so a sentence's logits do not depend on the sentences beside it.
+#[derive(Module, Debug)]
+pub struct TextCnn {
+    /// `[vocabulary, embedding]`.
+    pub embedding: Param<Tensor<2>>,
+    /// One for each width.
+    pub convolutions: Vec<Convolution>,
+    /// Over all features.
+    pub highway: Highway,
+    /// `[features, classes]`.
+    pub output: Linear,
+    /// The probability with which dropout keeps a feature.
+    pub keep: f64,
+}
+
+impl TextCnn {
+    /// Sentences of ids from 1 on as one tensor `[batch, time]` on this network's device, padded by 0 as
+    /// the type says.
+    pub fn batch<S: AsRef<[u32]>>(&self, sentences: &[S]) -> Tensor<2, Int> {
+        let longest = sentences.iter().map(|sentence| sentence.as_ref().len()).max().unwrap_or(0);
+        let time = longest + self.convolutions.iter().map(|convolution| convolution.width).max().unwrap_or(0);
+        let mut ids = vec![0_i32; sentences.len() * time];
+        for (row, sentence) in ids.chunks_mut(time.max(1)).zip(sentences) {
+            for (id, &token) in row.iter_mut().zip(sentence.as_ref()) {
+                *id = token.cast_signed();
+            }
+        }
+        Tensor::from_data(TensorData::new(ids, [sentences.len(), time]), &self.embedding.device())
+    }
+
+    /// The features of sentences before the output layer: `[batch, time]` to `[batch, features]`. All ids
+    /// are below the vocabulary, and `time` is at least the largest width.
+    pub fn features(&self, ids: Tensor<2, Int>) -> Tensor<2> {
+        let embedding = self.embedding.val();
+        let pooled = self.convolutions.iter().map(|filter| filter.forward(embedding.clone(), ids.clone())).collect();
+        self.highway.forward(Tensor::cat(pooled, 1))
+    }
+
+    /// The logits: `[batch, time]` to `[batch, classes]`. With a seed, dropout is on.
+    pub fn forward(&self, ids: Tensor<2, Int>, dropout_seed: Option<Seed>) -> Tensor<2> {
+        let features = self.features(ids);
+        self.output.forward(match dropout_seed {
+            Some(seed) => dropout(features, self.keep, seed),
+            None => features,
+        })
+    }
+
+    /// Half the sum of the squared weights and biases of the output layer, which the papers' code
+    /// multiplies by .2 and adds to the loss. One element.
+    pub fn penalty(&self) -> Tensor<1> {
+        let weights = self.output.weight.val().square().sum();
+        let biases = self.output.bias.as_ref().map(|bias| bias.val().square().sum());
+        (match biases {
+            Some(biases) => weights + biases,
+            None => weights,
+        })
+        .mul_scalar(0.5)
+    }
+}
+
+impl Convolution {
+    /// `[batch, time]` to `[batch, filters]`.
+    fn forward(&self, embedding: Tensor<2>, ids: Tensor<2, Int>) -> Tensor<2> {
+        let [_, size] = embedding.dims();
+        let [batch, time] = ids.dims();
+        let [_, filters] = self.weight.dims();
+        let windows = time - self.width + 1;
+        let windows_of_ids = ids.unfold::<3, _>(1, self.width, 1).reshape([batch * windows, self.width]);
+        let embedded = burn::tensor::module::embedding(embedding, windows_of_ids);
+        let scores = embedded.reshape([batch * windows, self.width * size]).matmul(self.weight.val());
+        // Adding a bias and ReLU are monotone, so that they can follow the maximum, where there is less
+        // to do: the values and the gradients are the same.
+        let largest = scores.reshape([batch, windows, filters]).max_dim(1).reshape([batch, filters]);
+        relu(largest + self.bias.val().unsqueeze())
+    }
+}

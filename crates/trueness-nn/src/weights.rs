@@ -1,0 +1,228 @@
+//! A module's parameters as a safetensors file, under their dotted paths, for example
+//! `highway.gate.weight`.
+//!
+//! Burn's own store reads and writes the same files, but ends the process when a damaged tensor turns
+//! up half-way through a module; here every difference is an error that names the file and the tensor.
+
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
+use burn::tensor::{Bool, DType, Int, Tensor, TensorData};
+use safetensors::tensor::TensorView;
+use safetensors::{Dtype, SafeTensors};
+use std::collections::BTreeMap;
+use std::path::Path;
+use trueness_core::{Error, Result};
+
+/// The values of all parameters of a module, by dotted path.
+///
+/// # Errors
+/// [`Error::Failed`] if a device does not hand its values out.
+pub fn named<M: Module>(module: &M) -> Result<BTreeMap<String, TensorData>> {
+    let mut reader = Reader::default();
+    module.visit(&mut reader);
+    match reader.error {
+        Some(error) => Err(Error::Failed(error)),
+        None => Ok(reader.values),
+    }
+}
+
+/// The identities of all parameters, by dotted path. An optimiser keeps its state under them, so they
+/// have to be restored with the weights where a training goes on.
+pub fn ids<M: Module>(module: &M) -> BTreeMap<String, u64> {
+    let mut reader = Reader { only_ids: true, ..Reader::default() };
+    module.visit(&mut reader);
+    reader.ids
+}
+
+/// Writes a module's parameters to a file.
+///
+/// # Errors
+/// [`Error::Failed`] if the values cannot be had or written.
+pub fn save<M: Module>(module: &M, path: &Path) -> Result<()> {
+    let values = named(module)?;
+    let mut views = Vec::with_capacity(values.len());
+    for (name, value) in &values {
+        let dtype = to_file_type(value.dtype()).ok_or_else(|| {
+            Error::Failed(format!("parameter `{name}` has a type that is not kept: {:?}", value.dtype()))
+        })?;
+        let view = TensorView::new(dtype, value.shape().to_vec(), value.as_bytes())
+            .map_err(|error| Error::Failed(format!("parameter `{name}`: {error}")))?;
+        views.push((name, view));
+    }
+    safetensors::serialize_to_file(views, None, path)
+        .map_err(|error| Error::Failed(format!("cannot write {}: {error}", path.display())))
+}
+
+/// The module with the parameters of a file. Names, shapes and types have to be the module's own.
+///
+/// # Errors
+/// [`Error::Io`] if the file cannot be read; [`Error::Input`] if it is no safetensors file, or if a
+/// parameter is missing, left over, or of another shape or type: the message lists them.
+pub fn load<M: Module>(module: M, path: &Path) -> Result<M> {
+    load_with_ids(module, path, &BTreeMap::new())
+}
+
+/// As [`load`], giving the parameters the identities that [`ids`] told, so that an optimiser's state
+/// finds them again.
+///
+/// # Errors
+/// As for [`load`].
+pub fn load_with_ids<M: Module>(module: M, path: &Path, ids: &BTreeMap<String, u64>) -> Result<M> {
+    let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
+    let file = SafeTensors::deserialize(&bytes)
+        .map_err(|error| Error::Input(format!("{} is not a sound safetensors file: {error}", path.display())))?;
+    let mut writer = Writer { file, ids, path: Vec::new(), used: Vec::new(), problems: Vec::new() };
+    let module = module.map(&mut writer);
+    writer.used.sort_unstable();
+    for name in writer.file.names() {
+        if writer.used.binary_search_by(|used| used.as_str().cmp(name)).is_err() {
+            writer.problems.push(format!("`{name}` is no parameter of this network"));
+        }
+    }
+    if writer.problems.is_empty() {
+        return Ok(module);
+    }
+    // The file's own order is a hash map's.
+    writer.problems.sort_unstable();
+    let more = writer.problems.len().saturating_sub(5);
+    let shown = writer.problems.iter().take(5).cloned().collect::<Vec<_>>().join("; ");
+    let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+    Err(Error::Input(format!("{} does not fit this network: {shown}{more}", path.display())))
+}
+
+/// Burn's element types and those of the file. Booleans and quantised numbers are not kept.
+const TYPES: [(DType, Dtype); 12] = [
+    (DType::F64, Dtype::F64),
+    (DType::F32, Dtype::F32),
+    (DType::F16, Dtype::F16),
+    (DType::BF16, Dtype::BF16),
+    (DType::I64, Dtype::I64),
+    (DType::I32, Dtype::I32),
+    (DType::I16, Dtype::I16),
+    (DType::I8, Dtype::I8),
+    (DType::U64, Dtype::U64),
+    (DType::U32, Dtype::U32),
+    (DType::U16, Dtype::U16),
+    (DType::U8, Dtype::U8),
+];
+
+fn to_file_type(dtype: DType) -> Option<Dtype> {
+    TYPES.iter().find(|(ours, _)| *ours == dtype).map(|(_, file)| *file)
+}
+
+fn from_file_type(dtype: Dtype) -> Option<DType> {
+    TYPES.iter().find(|(_, file)| *file == dtype).map(|(ours, _)| *ours)
+}
+
+#[derive(Default)]
+struct Reader {
+    path: Vec<String>,
+    only_ids: bool,
+    ids: BTreeMap<String, u64>,
+    values: BTreeMap<String, TensorData>,
+    error: Option<String>,
+}
+
+impl Reader {
+    fn keep(&mut self, id: ParamId, data: impl FnOnce() -> Result<TensorData, String>) {
+        let name = self.path.join(".");
+        self.ids.insert(name.clone(), id.val());
+        if self.only_ids {
+            return;
+        }
+        match data() {
+            Ok(data) => drop(self.values.insert(name, data)),
+            Err(error) => self.error = Some(format!("parameter `{name}` could not be read: {error}")),
+        }
+    }
+}
+
+impl ModuleVisitor for Reader {
+    fn enter_module(&mut self, name: &str, _container_type: &str) {
+        self.path.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.path.pop();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        self.keep(param.id, || param.val().try_into_data().map_err(|error| error.to_string()));
+    }
+
+    fn visit_int<const D: usize>(&mut self, param: &Param<Tensor<D, Int>>) {
+        self.keep(param.id, || param.val().try_into_data().map_err(|error| error.to_string()));
+    }
+
+    fn visit_bool<const D: usize>(&mut self, param: &Param<Tensor<D, Bool>>) {
+        self.keep(param.id, || Err("a file of weights keeps no booleans".to_owned()));
+    }
+}
+
+struct Writer<'a> {
+    file: SafeTensors<'a>,
+    ids: &'a BTreeMap<String, u64>,
+    path: Vec<String>,
+    used: Vec<String>,
+    problems: Vec<String>,
+}
+
+impl Writer<'_> {
+    /// The data for the parameter at the current path, and the identity it is to have. The types may
+    /// differ only within floats or within integers, which Burn converts.
+    fn take(&mut self, id: ParamId, shape: &[usize], float: bool) -> Option<(TensorData, ParamId)> {
+        let name = self.path.join(".");
+        let Ok(view) = self.file.tensor(&name) else {
+            self.problems.push(format!("`{name}` is missing"));
+            return None;
+        };
+        self.used.push(name.clone());
+        if view.shape() != shape {
+            self.problems.push(format!("`{name}` should have shape {shape:?} and has {:?}", view.shape()));
+            return None;
+        }
+        let Some(dtype) = from_file_type(view.dtype()).filter(|dtype| dtype.is_float() == float) else {
+            let expected = if float { "floating-point numbers" } else { "integers" };
+            self.problems.push(format!("`{name}` should hold {expected} and holds {}", view.dtype()));
+            return None;
+        };
+        let id = self.ids.get(&name).map_or(id, |&id| ParamId::from(id));
+        Some((TensorData::from_bytes_vec(view.data().to_vec(), shape.to_vec(), dtype), id))
+    }
+}
+
+impl ModuleMapper for Writer<'_> {
+    fn enter_module(&mut self, name: &str, _container_type: &str) {
+        self.path.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.path.pop();
+    }
+
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        match self.take(param.id, &param.lazy_shape().to_vec(), true) {
+            Some((data, id)) => {
+                let dtype = data.dtype();
+                let tensor = Tensor::from_data(data, (&param.lazy_device(), dtype));
+                param.transform_for_load(tensor, id)
+            }
+            None => param,
+        }
+    }
+
+    fn map_int<const D: usize>(&mut self, param: Param<Tensor<D, Int>>) -> Param<Tensor<D, Int>> {
+        match self.take(param.id, &param.lazy_shape().to_vec(), false) {
+            Some((data, id)) => {
+                let dtype = data.dtype();
+                let tensor = Tensor::from_data(data, (&param.lazy_device(), dtype));
+                param.transform_for_load(tensor, id)
+            }
+            None => param,
+        }
+    }
+
+    fn map_bool<const D: usize>(&mut self, param: Param<Tensor<D, Bool>>) -> Param<Tensor<D, Bool>> {
+        self.problems.push(format!("`{}` holds booleans, which a file of weights does not keep", self.path.join(".")));
+        param
+    }
+}
