@@ -392,11 +392,10 @@ mod tests {
     #[test]
     fn every_copy_of_a_memorised_sentence_counts() {
         let found = between(&["x y", "new", "X y", "x y"], &["q", "x y"], &DuplicateOptions::default()).unwrap();
-        assert_eq!((found.exact, found.near, found.exact_examples[1]), (3, 0, Pair {
-            sentence: 2,
-            other: 1,
-            similarity: 1.0
-        }));
+        assert_eq!(
+            (found.exact, found.near, found.exact_examples[1]),
+            (3, 0, Pair { sentence: 2, other: 1, similarity: 1.0 })
+        );
     }
 
     #[test]

@@ -195,7 +195,9 @@ impl Lines {
     }
 
     fn failure(&self, source: std::io::Error) -> Error {
-        if self.gzip && matches!(source.kind(), ErrorKind::InvalidInput | ErrorKind::InvalidData | ErrorKind::UnexpectedEof) {
+        if self.gzip
+            && matches!(source.kind(), ErrorKind::InvalidInput | ErrorKind::InvalidData | ErrorKind::UnexpectedEof)
+        {
             return self.error(format!("the gzip data is damaged or ends early ({source})"));
         }
         trueness_core::Error::io("read", &self.path)(source).into()

@@ -265,10 +265,8 @@ mod tests {
         };
         assert_eq!(run(1), run(3));
         let mut plain = Vocabulary::new();
-        let one_by_one: Encoded = sentences
-            .iter()
-            .map(|s| s.split(' ').map(|word| plain.add(word)).collect::<Vec<u32>>())
-            .collect();
+        let one_by_one: Encoded =
+            sentences.iter().map(|s| s.split(' ').map(|word| plain.add(word)).collect::<Vec<u32>>()).collect();
         assert_eq!(run(2), (one_by_one, plain.words().to_vec()));
     }
 

@@ -18,8 +18,8 @@ const MAX_SAFETENSORS_HEADER: u64 = 1 << 20;
 
 /// Reads embeddings of `sentences` sentences: a `.npy` with a two-dimensional array of f16, f32 or f64
 /// in either order of axes, or a `.safetensors` with a single two-dimensional tensor of F16, BF16, F32
-/// or F64. One row a sentence, in their order. The signature carries a hash of the file's name-less
-/// kind and its dimensions only, so that two files of one model are comparable: `file-d768`.
+/// or F64. One row a sentence, in their order. What model made the vectors is not in the file, so the
+/// signature says `file-d768`: that both sides come from one model is up to the caller.
 ///
 /// # Errors
 /// A file that cannot be read; another format, type or shape; another number of rows; a header that
@@ -30,8 +30,11 @@ pub fn read(path: impl AsRef<Path>, sentences: usize) -> Result<Embeddings> {
     parse(&bytes, sentences).map_err(|message| Error::parse(path, message))
 }
 
-/// The embeddings in the bytes of a file, or what is wrong with them.
-fn parse(bytes: &[u8], sentences: usize) -> Result<Embeddings, String> {
+/// The embeddings in the bytes of a file, as for [`read`].
+///
+/// # Errors
+/// What is wrong with the bytes, as a message without a path.
+pub fn parse(bytes: &[u8], sentences: usize) -> Result<Embeddings, String> {
     let array = if bytes.starts_with(NPY_MAGIC) {
         npy(bytes)?
     } else if looks_like_safetensors(bytes) {
@@ -40,7 +43,10 @@ fn parse(bytes: &[u8], sentences: usize) -> Result<Embeddings, String> {
         return Err("expected embeddings as .npy or .safetensors, got neither by the first bytes".into());
     };
     let &[rows, dims] = array.shape.as_slice() else {
-        return Err(format!("expected a two-dimensional array (sentences × dimensions), got the shape {:?}", array.shape));
+        return Err(format!(
+            "expected a two-dimensional array (sentences × dimensions), got the shape {:?}",
+            array.shape
+        ));
     };
     if rows != sentences {
         return Err(format!("expected one row for each of {sentences} sentences, got {rows} rows"));
@@ -166,11 +172,8 @@ fn npy(bytes: &[u8]) -> Result<Array<'_>, String> {
 /// of a tuple.
 fn entry<'a>(header: &'a str, key: &str) -> Result<&'a str, String> {
     let missing = || format!("expected {key:?} in the .npy header, got {header:?}");
-    let after = ['\'', '"']
-        .iter()
-        .find_map(|quote| header.split_once(&format!("{quote}{key}{quote}")))
-        .ok_or_else(missing)?
-        .1;
+    let after =
+        ['\'', '"'].iter().find_map(|quote| header.split_once(&format!("{quote}{key}{quote}"))).ok_or_else(missing)?.1;
     let value = after.trim_start().strip_prefix(':').ok_or_else(missing)?.trim_start();
     let end = if value.starts_with('(') { value.find(')').map(|end| end + 1) } else { value.find([',', '}']) };
     Ok(value[..end.ok_or_else(missing)?].trim_end())
@@ -252,10 +255,8 @@ mod tests {
         let bytes = npy_with(header, &[0x3e, 0x00, 0xc0, 0x00, 0x00, 0x01, 0x7b, 0xff]);
         assert_eq!(parse(&bytes, 2).unwrap().data(), [1.5, -2.0, 2f32.powi(-24), 65504.0]);
         assert!(half(0x7c01).is_nan() && half(0xfc00) == f32::NEG_INFINITY);
-        let bf16 = safetensors_with(
-            r#"{"x":{"dtype":"BF16","shape":[2,1],"data_offsets":[0,4]}}"#,
-            &[0xc0, 0x3f, 0x00, 0xc0],
-        );
+        let bf16 =
+            safetensors_with(r#"{"x":{"dtype":"BF16","shape":[2,1],"data_offsets":[0,4]}}"#, &[0xc0, 0x3f, 0x00, 0xc0]);
         assert_eq!(parse(&bf16, 2).unwrap().data(), [1.5, -2.0]);
     }
 

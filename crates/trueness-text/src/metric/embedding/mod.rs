@@ -6,11 +6,12 @@
 
 mod file;
 mod hashed;
-// mod ppmi;
+pub(in crate::metric) mod moments;
+mod ppmi;
 
-pub use file::read;
+pub use file::{parse, read};
 pub use hashed::{HashedOptions, hashed};
-// pub use ppmi::{PpmiOptions, PpmiSvd};
+pub use ppmi::{PpmiOptions, PpmiSvd};
 
 use crate::error::{Error, Result};
 
