@@ -1,4 +1,4 @@
-//! Corpora: sentences, tokens, vocabularies.
+//! Corpora: reading sentences, cutting them into tokens, splitting pools, finding duplicates.
 
 pub mod duplicates;
 mod encoded;
@@ -7,3 +7,5 @@ pub mod split;
 pub mod tokenize;
 
 pub use encoded::{Encoded, Vocabulary};
+pub use read::{Corpus, Lines, ReadOptions};
+pub use tokenize::Tokenizer;

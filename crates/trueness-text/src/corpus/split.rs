@@ -1,1 +1,272 @@
-//! .
+//! Independent re-splits: pool sentences, shuffle them, cut them into parts.
+//!
+//! Shipped train/test splits often differ in topic or date, so that a classifier tells real from
+//! real. A re-split of the pool gives parts that are draws from one distribution.
+
+use crate::error::{Error, Result};
+use rand::RngExt;
+use rand::seq::SliceRandom;
+use rustc_hash::FxHashMap;
+use std::io::Write;
+use std::path::Path;
+use trueness_core::Seed;
+
+/// How large the parts are.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Sizes {
+    /// Sentences per part. What is left over goes into no part.
+    Counts(Vec<usize>),
+    /// Shares of the pool, each above 0 and together at most 1; part ends are rounded.
+    Shares(Vec<f64>),
+}
+
+/// How to split.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SplitOptions {
+    /// The parts.
+    pub sizes: Sizes,
+    /// Whether equal sentences all go into one part, so that none stands in two.
+    ///
+    /// Off by default: independent draws from one source do share their frequent sentences, and a
+    /// floor (real against real) has to be allowed the same, or it comes out too high. Switch it on
+    /// for training and test data where a sentence learnt by heart must not help.
+    pub keep_duplicates_together: bool,
+}
+
+impl SplitOptions {
+    /// Parts of the given sizes, duplicates free to fall into different parts.
+    pub fn new(sizes: Sizes) -> Self {
+        Self { sizes, keep_duplicates_together: false }
+    }
+}
+
+impl Sizes {
+    /// The parts' sizes for a pool of `n` sentences.
+    fn counts(&self, n: usize) -> Result<Vec<usize>> {
+        let counts = match self {
+            Self::Counts(counts) => counts.clone(),
+            Self::Shares(shares) => {
+                let sum: f64 = shares.iter().sum();
+                if !shares.iter().all(|share| *share > 0.0 && share.is_finite()) || sum > 1.0 + 1e-9 {
+                    return Err(Error::Input(format!(
+                        "expected shares above 0 that sum to at most 1, got {shares:?} with the sum {sum}"
+                    )));
+                }
+                let mut ends = vec![0];
+                let mut cumulative = 0.0;
+                for share in shares {
+                    cumulative += share;
+                    ends.push(((cumulative * n as f64).round() as usize).min(n));
+                }
+                ends.windows(2).map(|pair| pair[1] - pair[0]).collect()
+            }
+        };
+        if counts.is_empty() || counts.contains(&0) {
+            return Err(Error::Input(format!(
+                "expected at least one part and no empty one, got parts of {counts:?} from {n} sentences"
+            )));
+        }
+        let wanted = counts.iter().fold(0usize, |sum, &count| sum.saturating_add(count));
+        if wanted > n {
+            return Err(Error::Input(format!(
+                "the parts {counts:?} need {wanted} sentences together, but there are only {n}"
+            )));
+        }
+        Ok(counts)
+    }
+}
+
+/// Splits a pool at random: for each part the numbers of its sentences, in random order. No sentence
+/// is in two parts.
+///
+/// # Errors
+/// Parts that are empty or need more sentences than there are; with duplicates kept together, sizes
+/// that cannot be reached with whole groups.
+pub fn split<S: AsRef<str>>(sentences: &[S], options: &SplitOptions, seed: Seed) -> Result<Vec<Vec<usize>>> {
+    let counts = options.sizes.counts(sentences.len())?;
+    let mut order: Vec<usize> = (0..sentences.len()).collect();
+    order.shuffle(&mut seed.child("split/order").rng());
+    if options.keep_duplicates_together {
+        return whole_groups(sentences, &counts, &order, seed);
+    }
+    let mut rest = order.as_slice();
+    Ok(counts
+        .iter()
+        .map(|&count| {
+            let (part, tail) = rest.split_at(count);
+            rest = tail;
+            part.to_vec()
+        })
+        .collect())
+}
+
+/// Places groups of equal sentences, the largest first so that single sentences fill what remains;
+/// a group goes to a part with a probability in proportion to the part's free places.
+fn whole_groups<S: AsRef<str>>(
+    sentences: &[S],
+    counts: &[usize],
+    order: &[usize],
+    seed: Seed,
+) -> Result<Vec<Vec<usize>>> {
+    let mut numbers: FxHashMap<&str, usize> = FxHashMap::default();
+    let mut groups: Vec<Vec<usize>> = Vec::new();
+    for &i in order {
+        let group = *numbers.entry(sentences[i].as_ref()).or_insert_with(|| {
+            groups.push(Vec::new());
+            groups.len() - 1
+        });
+        groups[group].push(i);
+    }
+    groups.sort_by_key(|group| std::cmp::Reverse(group.len()));
+    // The last place stands for the sentences that go into no part.
+    let wanted: usize = counts.iter().sum();
+    let mut free: Vec<usize> = counts.iter().copied().chain([sentences.len() - wanted]).collect();
+    let mut parts = vec![Vec::new(); free.len()];
+    let mut rng = seed.child("split/groups").rng();
+    for group in groups {
+        let open: usize = free.iter().filter(|&&room| room >= group.len()).sum();
+        if open == 0 {
+            return Err(Error::Input(format!(
+                "the parts {counts:?} cannot be filled with whole groups of equal sentences: \
+                 a group of {} does not fit into the free places {free:?} (the last for what is left over)",
+                group.len()
+            )));
+        }
+        let mut ticket = rng.random_range(0..open);
+        for (part, room) in parts.iter_mut().zip(&mut free) {
+            if *room < group.len() {
+                continue;
+            }
+            if ticket < *room {
+                *room -= group.len();
+                part.extend(group);
+                break;
+            }
+            ticket -= *room;
+        }
+    }
+    parts.pop();
+    for (i, part) in parts.iter_mut().enumerate() {
+        part.shuffle(&mut seed.child("split/parts").nth(i as u64).rng());
+    }
+    Ok(parts)
+}
+
+/// Writes sentences one a line, each with a line feed, beside the place and then renamed to it. A
+/// file that stands there is replaced.
+///
+/// # Errors
+/// A sentence with a line ending in it; a place that cannot be written.
+pub fn write<'a>(path: &Path, sentences: impl IntoIterator<Item = &'a str>) -> Result<()> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".partial");
+    let partial = Path::new(&name);
+    let result = write_lines(partial, sentences);
+    if result.is_err() {
+        // What cannot be finished is not left lying about; the first error is the one to report.
+        let _ = std::fs::remove_file(partial);
+        return result;
+    }
+    std::fs::rename(partial, path).map_err(trueness_core::Error::io("write", path))?;
+    Ok(())
+}
+
+fn write_lines<'a>(path: &Path, sentences: impl IntoIterator<Item = &'a str>) -> Result<()> {
+    let file = std::fs::File::create(path).map_err(trueness_core::Error::io("create", path))?;
+    let mut out = std::io::BufWriter::new(file);
+    for sentence in sentences {
+        if sentence.contains(['\n', '\r']) {
+            return Err(Error::Input(format!("expected sentences of one line each, got {sentence:?}")));
+        }
+        writeln!(out, "{sentence}").map_err(trueness_core::Error::io("write", path))?;
+    }
+    out.flush().map_err(trueness_core::Error::io("write", path))?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+
+    fn options(sizes: Sizes, keep_duplicates_together: bool) -> SplitOptions {
+        SplitOptions { sizes, keep_duplicates_together }
+    }
+
+    #[test]
+    fn sizes_beyond_the_pool_are_refused_with_the_numbers() {
+        let error = |sizes| split(&["a"; 10], &options(sizes, false), Seed::new(1)).unwrap_err().to_string();
+        assert_eq!(
+            error(Sizes::Counts(vec![8, 3])),
+            "the parts [8, 3] need 11 sentences together, but there are only 10"
+        );
+        assert!(error(Sizes::Counts(vec![usize::MAX, 2])).contains("only 10"));
+        assert!(error(Sizes::Shares(vec![0.9, 0.2])).contains("sum to at most 1"));
+        assert!(error(Sizes::Shares(vec![0.5, f64::NAN])).contains("above 0"));
+        assert!(error(Sizes::Counts(vec![])).contains("at least one part"));
+    }
+
+    #[test]
+    fn shares_use_everything_where_they_sum_to_one() {
+        let parts = split(&["a"; 10], &options(Sizes::Shares(vec![1.0 / 3.0; 3]), false), Seed::new(1)).unwrap();
+        assert_eq!(parts.iter().map(Vec::len).collect::<Vec<_>>(), [3, 4, 3]);
+    }
+
+    #[test]
+    fn every_sentence_falls_into_every_part_as_often() {
+        // 2,000 splits of 10 into 3 and 5: sentence 0 is in the first part 600 times, give or take
+        // five standard deviations (20.5).
+        let hits = (0..2000)
+            .filter(|&i| {
+                let sizes = options(Sizes::Counts(vec![3, 5]), false);
+                split(&["a"; 10], &sizes, Seed::new(i)).unwrap()[0].contains(&0)
+            })
+            .count();
+        assert!((498..=702).contains(&hits), "{hits}");
+    }
+
+    #[test]
+    fn groups_that_cannot_fit_are_an_error() {
+        let sizes = options(Sizes::Counts(vec![2, 2]), true);
+        let error = split(&["a", "a", "a", "b"], &sizes, Seed::new(1)).unwrap_err().to_string();
+        assert!(error.contains("a group of 3 does not fit"), "{error}");
+    }
+
+    #[test]
+    fn what_was_written_reads_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("part.txt");
+        write(&path, ["a b", "c"]).unwrap();
+        assert_eq!(crate::corpus::read::read(&path).unwrap().sentences, ["a b", "c"]);
+        assert!(write(&path, ["a\nb"]).is_err());
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    proptest! {
+        #[test]
+        fn parts_are_disjoint_have_their_sizes_and_keep_groups(
+            words in prop::collection::vec(0u8..20, 4..60),
+            cut in 0.1f64..0.9,
+            seed in 0u64..1000,
+            together in any::<bool>(),
+        ) {
+            let sentences: Vec<String> = words.iter().map(u8::to_string).collect();
+            let first = ((sentences.len() as f64 * cut) as usize).max(1);
+            let second = (sentences.len() - first) / 2 + 1;
+            let sizes = options(Sizes::Counts(vec![first, second.min(sentences.len() - first)]), together);
+            if let Ok(parts) = split(&sentences, &sizes, Seed::new(seed)) {
+                let Sizes::Counts(counts) = &sizes.sizes else { unreachable!() };
+                prop_assert_eq!(&parts.iter().map(Vec::len).collect::<Vec<_>>(), counts);
+                let all: BTreeSet<usize> = parts.concat().into_iter().collect();
+                prop_assert_eq!(all.len(), counts.iter().sum::<usize>());
+                if together {
+                    let texts = |part: &[usize]| part.iter().map(|&i| &sentences[i]).collect::<BTreeSet<_>>();
+                    prop_assert!(texts(&parts[0]).is_disjoint(&texts(&parts[1])));
+                }
+            } else {
+                prop_assert!(together);
+            }
+        }
+    }
+}
