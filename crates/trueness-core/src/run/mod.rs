@@ -100,7 +100,7 @@ impl<'a> Run<'a> {
 
     /// Adds a figure to the report.
     pub fn figure(&mut self, figure: Figure) {
-        self.record.blocks.push(Block::Figure(figure));
+        self.record.blocks.push(Block::Figure(Box::new(figure)));
     }
 
     /// Adds sample texts to the report.

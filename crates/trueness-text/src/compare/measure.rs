@@ -54,9 +54,8 @@ struct Job<'a> {
 }
 
 fn protocol(knobs: &CompareKnobs) -> Protocol {
-    let mut protocol = Protocol { classifiers: knobs.classifier.clone(), seeds: knobs.classifier_seeds, ..Protocol::default() };
-    protocol.cnn.device.clone_from(&knobs.device);
-    protocol
+    let device = knobs.device.clone();
+    Protocol { classifiers: knobs.classifier.clone(), seeds: knobs.classifier_seeds, device, ..Protocol::default() }
 }
 
 fn provenance(knobs: &CompareKnobs, tokenizer: &Tokenizer, real: &Text, candidate: &Text, run: &Run<'_>) -> String {

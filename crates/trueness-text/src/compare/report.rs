@@ -261,7 +261,7 @@ fn calibration(names: &[String], seed: &SeedFindings, report: Report) -> Report 
     let mut figure = Figure::new("calibration", "Calibration of the classifier")
         .x(Axis::new("P(real) said").range(0.0, 1.0))
         .y(Axis::new("share that is real").range(0.0, 1.0))
-        .diagonal()
+        .diagonal("calibrated")
         .square()
         .caption("Held-out sentences in bins of equal size: on the diagonal the classifier means what it says. One classifier seed; Wilson intervals.");
     let mut drawn = false;

@@ -1,7 +1,7 @@
 //! The protocol: train, choose and calibrate, score what was held out; once for each classifier seed.
 
 use super::calibrate::Platt;
-use super::cnn::{CnnClassifier, CnnConfig};
+use super::cnn::{self, CnnConfig};
 use super::features::Features;
 use super::logistic::{Labelled, Logistic, LogisticConfig, softplus};
 use crate::corpus::Encoded;
@@ -45,11 +45,13 @@ pub struct Protocol {
     pub ngram: LogisticConfig,
     /// The convolutional network.
     pub cnn: CnnConfig,
+    /// The device that networks train on.
+    pub device: String,
 }
 
 impl Default for Protocol {
     fn default() -> Self {
-        Self { classifiers: vec![Classifier::Ngram], seeds: 3, ngram: LogisticConfig::default(), cnn: CnnConfig::default() }
+        Self { classifiers: vec![Classifier::Ngram], seeds: 3, ngram: LogisticConfig::default(), cnn: CnnConfig::default(), device: "cpu".to_owned() }
     }
 }
 
@@ -179,14 +181,9 @@ impl Protocol {
     ) -> Result<Logits> {
         let part = |rows: fn(&Parts) -> &Vec<usize>| (real.subset(rows(&parts[0])), generated.subset(rows(&parts[1])));
         let (train, valid, test) = (part(|p| &p.train), part(|p| &p.valid), part(|p| &p.test));
-        let trained = CnnClassifier::train(
-            &self.cnn,
-            (&train.0, &train.1),
-            (&valid.0, &valid.1),
-            vocabulary,
-            seed.child("cnn"),
-            watch,
-        )?;
+        let device = trueness_nn::device::parse(&self.device)?;
+        let (train, valid_sides) = ((&train.0, &train.1), (&valid.0, &valid.1));
+        let trained = cnn::train(&self.cnn, train, valid_sides, vocabulary, &device, seed.child("cnn"), watch)?;
         let score = |side: &Encoded| -> Result<Vec<f64>> { Ok(trained.logits(side)?.into_iter().map(f64::from).collect()) };
         let valid = [score(&valid.0)?, score(&valid.1)?];
         let losses = valid[0].iter().map(|x| softplus(-x)).chain(valid[1].iter().map(|&x| softplus(x)));
