@@ -21,7 +21,7 @@ pub struct StudySource {
 /// A study whose types are hidden.
 pub struct StudyEntry {
     manifest: Manifest,
-    readme: &'static str,
+    source: StudySource,
     erased: Box<dyn Erased>,
 }
 
@@ -81,7 +81,7 @@ impl StudyEntry {
     /// Where the compiled-in study file does not parse, which a test of every toolkit rules out.
     pub fn new<S: Study>(study: S, source: StudySource) -> Result<Self> {
         let manifest = Manifest::parse(source.manifest, "that is compiled in")?;
-        Ok(Self { manifest, readme: source.readme, erased: Box::new(study) })
+        Ok(Self { manifest, source, erased: Box::new(study) })
     }
 
     /// `toolkit/name`.
@@ -96,7 +96,17 @@ impl StudyEntry {
 
     /// The study's README.
     pub fn readme(&self) -> &'static str {
-        self.readme
+        self.source.readme
+    }
+
+    /// The files that are compiled in.
+    pub fn source(&self) -> StudySource {
+        self.source
+    }
+
+    /// Whether it is a tool for a person's own data: it makes no claims and has one preset.
+    pub fn is_tool(&self) -> bool {
+        self.manifest.claims.is_empty() && self.manifest.presets.contains_key("default")
     }
 
     /// The knobs, for help and reference pages.

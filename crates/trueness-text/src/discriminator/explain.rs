@@ -50,8 +50,9 @@ pub fn giveaways(real: &Encoded, generated: &Encoded, vocabulary: &Vocabulary, m
     let threshold = normal_quantile(1.0 - 0.1 / counts.len().max(1) as f64);
     let mut surprising: Vec<([u32; MAX_ORDER], [u32; 2], f64)> =
         counts.iter().map(|(gram, count)| (*gram, *count, z(*count))).filter(|(_, _, z)| z.abs() > threshold).collect();
-    // A hash map's order means nothing: ties are broken by the n-gram itself.
-    surprising.sort_by(|a, b| b.2.abs().total_cmp(&a.2.abs()).then(a.0.cmp(&b.0)));
+    // A hash map's order means nothing: of n-grams that tell the same the shorter comes first, and
+    // ties that are left are broken by the n-gram itself.
+    surprising.sort_by(|a, b| b.2.abs().total_cmp(&a.2.abs()).then(length(&a.0).cmp(&length(&b.0))).then(a.0.cmp(&b.0)));
     let mut chosen: Vec<([u32; MAX_ORDER], f64)> = Vec::new();
     let mut named = Vec::new();
     for (gram, [r, g], z) in surprising {
@@ -91,10 +92,14 @@ fn grams(sentence: &[u32], mut visit: impl FnMut([u32; MAX_ORDER])) {
     }
 }
 
+fn length(gram: &[u32; MAX_ORDER]) -> usize {
+    gram.iter().take_while(|&&id| id != NONE).count()
+}
+
 /// Whether one n-gram stands inside the other.
 fn overlap(a: &[u32; MAX_ORDER], b: &[u32; MAX_ORDER]) -> bool {
-    let used = |gram: &[u32; MAX_ORDER]| gram.iter().take_while(|&&x| x != NONE).count();
-    let (long, short) = if used(a) >= used(b) { (&a[..used(a)], &b[..used(b)]) } else { (&b[..used(b)], &a[..used(a)]) };
+    let (long, short) = if length(a) >= length(b) { (a, b) } else { (b, a) };
+    let (long, short) = (&long[..length(long)], &short[..length(short)]);
     long.windows(short.len().max(1)).any(|window| window == short)
 }
 

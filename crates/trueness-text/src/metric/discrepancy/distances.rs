@@ -52,6 +52,8 @@ impl Sorted {
         let mut seen = 0.0;
         for tie in self.entries.chunk_by(|a, b| a.0 == b.0) {
             let (mut reals, mut fakes) = (0.0, 0.0);
+            // Equal scores stay in one bin, whatever their order.
+            let bin = ((seen * BINS as f64 / (nr + ng)) as usize).min(BINS - 1);
             for &(p, is_real, i) in tie {
                 let count = f64::from(if is_real { real[i as usize] } else { generated[i as usize] });
                 let side = &mut sums[usize::from(is_real)];
@@ -60,7 +62,6 @@ impl Sorted {
                 side.absolute += count * p * sign(p);
                 side.tv += count * (2.0 * p - 1.0).abs();
                 *(if is_real { &mut reals } else { &mut fakes }) += count;
-                let bin = ((seen * BINS as f64 / (nr + ng)) as usize).min(BINS - 1);
                 bins[bin] += if is_real { (p - 1.0) * count / nr } else { p * count / ng };
                 seen += count;
             }
@@ -83,8 +84,8 @@ impl Distances {
     /// The distances of P(real) on real and on generated sentences; neither may be empty.
     ///
     /// The AUC is the Mann–Whitney statistic over the number of pairs. The calibration error is the
-    /// sum over bins, each holding equally many sentences, of |mean D − share of real|, each label
-    /// weighing one half (Naeini et al. 2015).
+    /// sum over bins, each holding equally many sentences where no scores are equal, of
+    /// |mean D − share of real|, each label weighing one half (Naeini et al. 2015).
     pub fn of(real: &[f64], generated: &[f64]) -> Self {
         Sorted::new(real, generated).distances(&vec![1; real.len()], &vec![1; generated.len()])
     }

@@ -1,0 +1,125 @@
+//! Command-line options made from a knobs struct's schema, so that each knob is defined once.
+
+use anyhow::{Context, anyhow};
+use clap::{Arg, ArgAction, ArgMatches};
+use serde_json::Value;
+use trueness_core::study::knobs::{Knob, choices};
+
+/// What kind of value a knob takes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shape {
+    Flag,
+    One,
+    Many,
+}
+
+fn shape(knob: &Knob) -> Shape {
+    match knob.schema.get("type").and_then(Value::as_str) {
+        Some("boolean") => Shape::Flag,
+        Some("array") => Shape::Many,
+        _ => Shape::One,
+    }
+}
+
+fn position(knob: &Knob) -> Option<usize> {
+    knob.schema.get("x-position").and_then(Value::as_u64).and_then(|p| usize::try_from(p).ok())
+}
+
+fn shown(default: &Value) -> Option<String> {
+    match default {
+        Value::Null => None,
+        Value::String(text) => (!text.is_empty()).then(|| text.clone()),
+        Value::Array(items) => (!items.is_empty()).then(|| items.iter().filter_map(shown).collect::<Vec<_>>().join(",")),
+        Value::Bool(false) => None,
+        other => Some(other.to_string()),
+    }
+}
+
+/// A subcommand whose options are the knobs.
+pub(crate) fn command(verb: &'static str, about: &'static str, knobs: &[Knob]) -> clap::Command {
+    let mut command = clap::Command::new(verb).about(about);
+    for knob in knobs {
+        // A full stop ends a sentence in the documentation, but not a line of help.
+        let mut help = knob.help.trim_end_matches('.').to_owned();
+        let is_list = shape(knob) == Shape::Many;
+        let named = choices(knob.schema.get("items").unwrap_or(&knob.schema));
+        if let Some(names) = named.filter(|_| position(knob).is_none()) {
+            help.push_str(&format!(" [{}]", names.join(", ")));
+        }
+        let mut arg = Arg::new(knob.path.clone());
+        if let Some(index) = position(knob) {
+            arg = arg.index(index).required_unless_present("resume").value_name(knob.path.trim_end_matches('s').to_uppercase());
+            if is_list {
+                arg = arg.num_args(1..);
+            }
+        } else {
+            if let Some(default) = shown(&knob.default) {
+                help.push_str(&format!(" [default: {default}]"));
+            }
+            arg = arg.long(knob.path.replace('.', "-")).value_name(value_name(knob));
+            match shape(knob) {
+                Shape::Flag => arg = arg.num_args(0..=1).default_missing_value("true"),
+                // Lists of files are separated by spaces, lists of names by commas too.
+                Shape::Many if knob.help.contains("file") || knob.help.contains("Files") => arg = arg.num_args(1..),
+                Shape::Many => arg = arg.value_delimiter(','),
+                Shape::One => {}
+            }
+        }
+        if is_list {
+            arg = arg.action(ArgAction::Append);
+        }
+        command = command.arg(arg.help(help));
+    }
+    command
+}
+
+fn value_name(knob: &Knob) -> &'static str {
+    match knob.schema.get("type").and_then(Value::as_str) {
+        Some("integer") => "N",
+        Some("number") => "X",
+        Some("array") => "LIST",
+        Some("boolean") => "true|false",
+        _ => "VALUE",
+    }
+}
+
+/// The knobs that were given, as a tree to lay over the defaults.
+pub(crate) fn given(matches: &ArgMatches, knobs: &[Knob]) -> anyhow::Result<Value> {
+    let mut tree = Value::Object(serde_json::Map::new());
+    for knob in knobs {
+        let Some(values) = matches.get_many::<String>(&knob.path) else { continue };
+        let values: Vec<&String> = values.collect();
+        let value = match shape(knob) {
+            Shape::Many => {
+                let items = knob.schema.get("items").unwrap_or(&Value::Null);
+                Value::Array(values.iter().map(|text| parsed(text, items)).collect())
+            }
+            _ => parsed(values.first().ok_or_else(|| anyhow!("--{} has no value", knob.path))?, &knob.schema),
+        };
+        set(&mut tree, &knob.path, value).with_context(|| format!("--{}", knob.path))?;
+    }
+    Ok(tree)
+}
+
+/// A number or a truth value where the schema wants one and the text is one; else the text, which the
+/// schema's check then refuses with the range named.
+fn parsed(text: &str, schema: &Value) -> Value {
+    match schema.get("type").and_then(Value::as_str) {
+        Some("integer" | "number" | "boolean") => serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned())),
+        _ => Value::String(text.to_owned()),
+    }
+}
+
+fn set(tree: &mut Value, path: &str, value: Value) -> anyhow::Result<()> {
+    let mut node = tree;
+    let mut keys = path.split('.').peekable();
+    while let Some(key) = keys.next() {
+        let object = node.as_object_mut().ok_or_else(|| anyhow!("is a value and a table"))?;
+        if keys.peek().is_none() {
+            object.insert(key.to_owned(), value);
+            return Ok(());
+        }
+        node = object.entry(key).or_insert_with(|| Value::Object(serde_json::Map::new()));
+    }
+    Ok(())
+}
