@@ -194,6 +194,10 @@ impl Convolution {
         let [batch, time] = ids.dims();
         let [_, filters] = self.weight.dims();
         let windows = time - self.width + 1;
+        // The vectors of each window are looked up side by side, and one matrix product follows. On the
+        // CPU that was never behind Burn's conv1d, cutting and joining, or shifting and adding by much,
+        // forward and backward, and up to twice as fast as conv1d; shifting is a fifth faster for two
+        // widths of 512-vectors, and three times slower for twelve widths.
         let windows_of_ids = ids.unfold::<3, _>(1, self.width, 1).reshape([batch * windows, self.width]);
         let embedded = burn::tensor::module::embedding(embedding, windows_of_ids);
         let scores = embedded.reshape([batch * windows, self.width * size]).matmul(self.weight.val());

@@ -1,8 +1,9 @@
 //! A module's parameters as a safetensors file, under their dotted paths, for example
 //! `highway.gate.weight`.
 //!
-//! Burn's own store reads and writes the same files, but ends the process when a damaged tensor turns
-//! up half-way through a module; here every difference is an error that names the file and the tensor.
+//! Burn's own store reads and writes such files too, but ends the whole process if anything panics while
+//! it loads, and keeps no identities of parameters, which resuming needs; here every difference is an
+//! error that names the file and the tensor.
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::tensor::{Bool, DType, Int, Tensor, TensorData};

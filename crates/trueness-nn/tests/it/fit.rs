@@ -77,9 +77,9 @@ fn a_separable_task_is_learned() {
 }
 
 /// A task whose validation metric is told beforehand.
-struct Told(ToyTask, std::cell::RefCell<std::vec::IntoIter<f64>>);
+struct Told<'a>(ToyTask, std::cell::RefCell<std::slice::Iter<'a, f64>>);
 
-impl Task for Told {
+impl Task for Told<'_> {
     type Model = TextCnn;
 
     fn n_train(&self) -> usize {
@@ -91,7 +91,7 @@ impl Task for Told {
     }
 
     fn validate(&self, _model: &TextCnn, _watch: Watch<'_>) -> Result<f64> {
-        Ok(self.1.borrow_mut().next().unwrap())
+        Ok(*self.1.borrow_mut().next().unwrap())
     }
 
     fn signature(&self) -> String {
@@ -100,7 +100,7 @@ impl Task for Told {
 }
 
 fn told(metrics: &[f64], config: &FitConfig) -> Result<Fitted<TextCnn>> {
-    let task = Told(task(), std::cell::RefCell::new(metrics.to_vec().into_iter()));
+    let task = Told(task(), std::cell::RefCell::new(metrics.iter()));
     let model = network().init(&trueness_nn::device::parse("cpu").unwrap(), Seed::new(1)).unwrap();
     let cancel = trueness_core::Cancel::default();
     trueness_nn::fit(

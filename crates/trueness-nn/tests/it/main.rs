@@ -1,5 +1,7 @@
 //! Integration tests of the neural layer.
 
+#![allow(clippy::unwrap_used, reason = "what is wrong in a test's helper is a failed test")]
+
 mod fit;
 mod text_cnn;
 mod toy;

@@ -1,4 +1,5 @@
 use crate::toy::network;
+use proptest::prelude::*;
 use std::fs;
 use trueness_core::{Error, Seed};
 use trueness_nn::burn::tensor::TensorData;
@@ -65,4 +66,28 @@ fn damaged_files_are_errors() {
     assert!(load().to_string().contains("m.safetensors is not a sound safetensors file"));
     fs::remove_file(&path).unwrap();
     assert!(matches!(load(), Error::Io { .. }));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_bytes_make_loading_panic(
+        noise in prop::collection::vec(any::<u8>(), 0..200),
+        at in any::<prop::sample::Index>(),
+        cut in any::<prop::sample::Index>(),
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("m.safetensors");
+        fs::write(&path, &noise).unwrap();
+        prop_assert!(weights::load(model(&network(), 1), &path).is_err());
+        // A sound file, overwritten somewhere in its header and perhaps cut.
+        weights::save(&model(&network(), 1), &path).unwrap();
+        let mut bytes = fs::read(&path).unwrap();
+        let start = at.index(1000);
+        bytes[start..start + noise.len()].copy_from_slice(&noise);
+        bytes.truncate(bytes.len() - cut.index(2) * cut.index(bytes.len()));
+        fs::write(&path, bytes).unwrap();
+        let _ = weights::load(model(&network(), 1), &path);
+    }
 }
