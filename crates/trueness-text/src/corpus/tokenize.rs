@@ -84,7 +84,9 @@ impl HuggingFace {
             .tokenizer
             .encode_fast(sentence, false)
             .map_err(|error| Error::Input(format!("the tokeniser failed on {sentence:?}: {error}")))?;
-        Ok(encoding.get_tokens().to_vec())
+        // The fast way leaves out the texts of tokens along with their offsets.
+        let text = |&id: &u32| self.tokenizer.id_to_token(id).unwrap_or_default();
+        Ok(encoding.get_ids().iter().map(text).collect())
     }
 }
 

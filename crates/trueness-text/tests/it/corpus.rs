@@ -9,6 +9,7 @@ use trueness_text::corpus::split::{Sizes, SplitOptions, split};
 use trueness_text::corpus::{Corpus, ReadOptions, Tokenizer, Vocabulary};
 
 /// A file of the test data, or nothing where there is none.
+#[allow(clippy::print_stderr, reason = "a test that was skipped has to say so")]
 pub(crate) fn data(name: &str) -> Option<PathBuf> {
     let Some(folder) = std::env::var_os("TRUENESS_TEST_DATA") else {
         eprintln!("skipped: TRUENESS_TEST_DATA is unset");
@@ -82,7 +83,7 @@ fn random_bytes_never_panic() {
         rng.fill_bytes(&mut bytes);
         // Half of them mostly text, so that what comes after a good line is reached too; some gzip.
         if rng.random::<bool>() {
-            bytes.iter_mut().filter(|b| !b.is_ascii_graphic()).for_each(|b| *b = b"\n\r abc\xc3\xa4"[*b as usize % 8]);
+            bytes.iter_mut().filter(|b| !b.is_ascii_graphic()).for_each(|b| *b = b"\n\r abcde"[*b as usize % 8]);
         }
         if rng.random_range(0..8) == 0 {
             bytes.splice(0..0, *b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03");
@@ -97,5 +98,5 @@ fn random_bytes_never_panic() {
             within(&corpus.sentences, &DuplicateOptions::default()).unwrap();
         }
     }
-    assert!(read_well > 50, "{read_well}");
+    assert!(read_well > 500, "{read_well}");
 }

@@ -14,6 +14,7 @@ fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/frechet").join(name)
 }
 
+#[allow(clippy::unwrap_used, reason = "a fixture that is not there fails the test")]
 fn arrays() -> (Embeddings, Embeddings, serde_json::Value) {
     let golden = serde_json::from_slice(&std::fs::read(fixture("golden.json")).unwrap()).unwrap();
     (embedding::read(fixture("p.npy"), 400).unwrap(), embedding::read(fixture("q.npy"), 400).unwrap(), golden)

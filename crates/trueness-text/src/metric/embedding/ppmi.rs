@@ -236,7 +236,7 @@ mod tests {
         let total = 3f64.powf(0.75) + 2f64.powf(0.75) + 1.0;
         let expected = (2.0 * total / (3.0 * 2f64.powf(0.75))).ln();
         assert!((matrix.rows[0][0].1 - expected).abs() < 1e-12 && matrix.rows[0][0].0 == 1);
-        assert_eq!(matrix.columns[1][0], matrix.rows[0][0]);
+        assert_eq!(matrix.columns[1][0], (0, matrix.rows[0][0].1));
     }
 
     #[test]

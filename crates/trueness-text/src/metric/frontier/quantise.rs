@@ -47,8 +47,8 @@ pub(super) fn principal_components(pool: &[&Embeddings], variance: f64) -> Optio
     // Sixteen groups, a fixed number, so that the sums do not depend on the threads.
     let (values, vectors) = eigen(Moments::total(&Moments::groups(&unit, 16, &centre))?.covariance().as_ref())?;
     let total: f64 = values.iter().map(|value| value.max(0.0)).sum();
-    // Not `total <= 0.0`, so that NaN ends here as well.
-    if !(total > 1e-12) {
+    // The rows have length 1, so this little variance is rounding.
+    if total <= 1e-12 {
         return None;
     }
     let mut kept = 0;
@@ -97,8 +97,18 @@ pub(super) fn k_means(
     Ok(runs.into_iter().reduce(|best, next| if next.inertia < best.inertia { next } else { best }))
 }
 
+/// The squared distance, summed in lanes of their own, which the compiler may not make of one sum.
 fn squared(a: &[f32], b: &[f32]) -> f32 {
-    a.iter().zip(b).map(|(x, y)| (x - y) * (x - y)).sum()
+    const LANES: usize = 16;
+    let (a, b) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
+    let rest: f32 = a.remainder().iter().zip(b.remainder()).map(|(x, y)| (x - y) * (x - y)).sum();
+    let mut lanes = [0.0f32; LANES];
+    for (a, b) in a.zip(b) {
+        for (lane, (x, y)) in lanes.iter_mut().zip(a.iter().zip(b)) {
+            *lane += (x - y) * (x - y);
+        }
+    }
+    lanes.iter().sum::<f32>() + rest
 }
 
 /// k-means++: each further centre is a point drawn with a probability in proportion to its squared
