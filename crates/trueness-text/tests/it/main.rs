@@ -1,1 +1,4 @@
 //! Integration tests.
+
+mod bleu;
+mod diversity;
