@@ -210,8 +210,9 @@ fn intervals_cover_the_expectation_as_often_as_they_say() {
             let name = &measures[0][order].name;
             let estimates: Vec<_> = measures.iter().map(|all| all[order].estimate.clone()).collect();
             let share = covered(&estimates) as f64 / trials as f64;
-            // A binomial's standard deviation is .027 here.
-            assert!((0.81..=0.99).contains(&share), "{name} {share}");
+            // A binomial's standard deviation is .027 here, and the jackknife errs to the safe side.
+            let most = if name.starts_with("self") { 1.0 } else { 0.98 };
+            assert!((0.82..=most).contains(&share), "{name} {share}");
         }
     }
 }
