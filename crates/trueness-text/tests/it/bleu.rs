@@ -195,13 +195,13 @@ pub(crate) fn covered(estimates: &[trueness_core::Estimate]) -> usize {
 
 #[test]
 fn intervals_cover_the_expectation_as_often_as_they_say() {
-    let trials = 120;
-    let references = chain(200, &mut Seed::new(77).rng());
+    let trials = 60;
+    let references = chain(150, &mut Seed::new(77).rng());
     let settings = Settings { resamples: 200, ..Settings::default() };
     let (mut plain, mut own) = (Vec::new(), Vec::new());
     for trial in 0..trials {
         let seed = Seed::new(5).nth(trial);
-        let sentences = chain(200, &mut seed.child("text").rng());
+        let sentences = chain(150, &mut seed.child("text").rng());
         plain.push(bleu::bleu(&sentences, &references, &settings, seed).unwrap().measures);
         own.push(bleu::self_bleu(&sentences, &settings, seed).unwrap().measures);
     }
@@ -210,9 +210,9 @@ fn intervals_cover_the_expectation_as_often_as_they_say() {
             let name = &measures[0][order].name;
             let estimates: Vec<_> = measures.iter().map(|all| all[order].estimate.clone()).collect();
             let share = covered(&estimates) as f64 / trials as f64;
-            // A binomial's standard deviation is .027 here, and the jackknife errs to the safe side.
-            let most = if name.starts_with("self") { 1.0 } else { 0.98 };
-            assert!((0.82..=most).contains(&share), "{name} {share}");
+            // A binomial's standard deviation is .04 here, and the jackknife errs to the safe side.
+            let (least, most) = if name.starts_with("self") { (0.85, 1.0) } else { (0.79, 0.99) };
+            assert!((least..=most).contains(&share), "{name} {share}");
         }
     }
 }

@@ -31,7 +31,7 @@ fn values_equal_plain_counting() {
 
 #[test]
 fn intervals_cover_the_expectation_as_often_as_they_say() {
-    let trials = 150;
+    let trials = 80;
     let references = chain(400, &mut Seed::new(77).rng());
     let mut samples: Vec<Vec<Measure>> = Vec::new();
     for trial in 0..trials {
@@ -50,7 +50,7 @@ fn intervals_cover_the_expectation_as_often_as_they_say() {
     for which in 0..samples[0].len() {
         let estimates: Vec<_> = samples.iter().map(|measures| measures[which].estimate.clone()).collect();
         let share = covered(&estimates) as f64 / trials as f64;
-        // A binomial's standard deviation is .024 here; the jackknife may err to the safe side.
-        assert!((0.82..=1.0).contains(&share), "{} {share}", samples[0][which].name);
+        // A binomial's standard deviation is .034 here; the jackknife may err to the safe side.
+        assert!((0.8..=1.0).contains(&share), "{} {share}", samples[0][which].name);
     }
 }
