@@ -1,4 +1,25 @@
-//! Measure how far generated text is from real text.
+//! Measure how far generated text is from real text, with intervals.
+//!
+//! In reading order:
+//! - [`corpus`]: sentences, tokens, vocabularies; reading, splitting, finding copies.
+//! - [`oracle`]: texts whose density is known: a grammar of captions, SeqGAN's LSTM.
+//! - [`discriminator`]: classifiers of real against generated text.
+//! - [`metric`]: what the numbers are; each takes token ids, scores, densities or embeddings.
+//! - [`compare`]: all metrics of a person's own texts, in one report.
+//! - [`study`]: papers' claims, re-measured.
+//!
+//! ```
+//! use trueness_core::Seed;
+//! use trueness_text::corpus::{Tokenizer, Vocabulary};
+//! use trueness_text::metric::bleu::{Settings, bleu};
+//!
+//! let mut vocabulary = Vocabulary::new();
+//! let real = Tokenizer::Whitespace.encode(&["a dog runs .", "a cat sits ."], &mut vocabulary)?;
+//! let generated = Tokenizer::Whitespace.encode(&["a dog sits .", "a cat sits ."], &mut vocabulary)?;
+//! let found = bleu(&generated, &real, &Settings::default(), Seed::new(0))?;
+//! assert_eq!(found.measures[0].name, "bleu-2");
+//! # Ok::<(), trueness_text::Error>(())
+//! ```
 
 pub mod compare;
 pub mod corpus;
@@ -9,3 +30,13 @@ pub mod oracle;
 pub mod study;
 
 pub use error::{Error, Result};
+
+use trueness_core::StudyEntry;
+
+/// The studies and tools of this toolkit, for the command line.
+///
+/// # Errors
+/// Where a study file that is compiled in does not parse, which a test rules out.
+pub fn studies() -> trueness_core::Result<Vec<StudyEntry>> {
+    Ok(vec![StudyEntry::new(study::Discrepancy, study::DISCREPANCY)?, StudyEntry::new(compare::Compare, compare::SOURCE)?])
+}

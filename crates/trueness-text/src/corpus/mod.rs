@@ -5,6 +5,7 @@ mod encoded;
 pub mod read;
 pub mod split;
 pub mod tokenize;
+pub mod tool;
 
 pub use encoded::{Encoded, Vocabulary};
 pub use read::{Corpus, Lines, ReadOptions};
