@@ -1,5 +1,8 @@
 //! BLEU against NLTK, sacreBLEU, brute force and its own laws.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests may fail like tests")]
+#![allow(clippy::print_stderr, reason = "a test that is skipped says so")]
+
 use proptest::prelude::*;
 use rand::RngExt;
 use rand::distr::{Distribution, weighted::WeightedIndex};

@@ -14,7 +14,7 @@ use trueness_core::{Measure, Seed, resample};
 /// delete-a-group jackknife, a group leaving as repeated and as repeating sentences alike; it ends at
 /// 0. Where nothing is repeated at all, the upper end is 6 ln 2 over the number of sentences: up to
 /// three repeating pairs are expected with probability .05 or more of seeing none.
-/// On simulated texts the interval at .9 covered in 90 to 95 %.
+/// On simulated texts the interval at .9 covered in 90 to 95 %, and more where repetition is rare.
 ///
 /// # Errors
 /// If `n` is 0, or there are fewer than two sentences or groups.
