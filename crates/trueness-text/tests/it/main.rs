@@ -1,6 +1,10 @@
 //! The toolkit from outside: golden values of independent tools, coverage of intervals, real data.
 
 mod bleu;
+mod conformance;
 mod corpus;
+mod coverage;
 mod diversity;
 mod frechet;
+mod language_model;
+mod oracle;

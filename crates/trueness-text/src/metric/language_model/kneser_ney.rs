@@ -3,8 +3,8 @@
 //!
 //! p(w | h) = max(0, a(hw) − D(a(hw))) / Σₓ a(hx) + b(h)·p(w | h′), h′ being h without its first word,
 //! b(h) = Σₓ D(a(hx)) / Σₓ a(hx), and below the words the uniform distribution 1/|V|. The count a(·) is the
-//! number of occurrences for n-grams of the highest order and for those that begin with <s>, else the
-//! number of distinct words that precede the n-gram (both as in KenLM; one <s> stands before a sentence).
+//! number of occurrences for n-grams of the highest order and for those that begin with `<s>`, else the
+//! number of distinct words that precede the n-gram (both as in KenLM; one `<s>` stands before a sentence).
 //!
 //! With t_k the number of n-grams of an order whose count is k and Y = t₁/(t₁ + 2t₂), the discounts are
 //! D₁ = 1 − 2Y·t₂/t₁, D₂ = 2 − 3Y·t₃/t₂ and D₃₊ = 3 − 4Y·t₄/t₃. Where an order gives a discount that is
@@ -91,7 +91,7 @@ struct Node {
 /// An n-gram language model with modified Kneser–Ney smoothing: see the [module](self).
 ///
 /// A token id that the training text has not is an unknown word, and has the probability b(h)·…·b(∅)/|V|:
-/// with [`NgramConfig::vocabulary`] unset all unknown words together (they are one word, <unk>), else each.
+/// with [`NgramConfig::vocabulary`] unset all unknown words together (they are one word, `<unk>`), else each.
 #[derive(Clone, Debug)]
 pub struct NgramModel {
     config: NgramConfig,
@@ -113,7 +113,7 @@ fn key(node: u32, word: u32) -> u64 {
 struct Counts {
     children: FxHashMap<u64, u32>,
     /// By node: the node without its last word, without its first word, its last word, n, its count, and
-    /// whether it begins with <s>.
+    /// whether it begins with `<s>`.
     parent: Vec<u32>,
     suffix: Vec<u32>,
     word: Vec<u32>,
@@ -185,7 +185,7 @@ impl Counts {
         }
     }
 
-    /// Whether a node is something that is predicted: anything but the empty n-gram and <s> itself.
+    /// Whether a node is something that is predicted: anything but the empty n-gram and `<s>` itself.
     fn predicted(&self, node: usize) -> bool {
         node != ROOT as usize && self.word[node] != BEGIN
     }
@@ -219,7 +219,7 @@ impl NgramModel {
             });
         }
         counts.adjust(order);
-        // Types: every unigram but <s>; that leaves the words and </s>.
+        // Types: every unigram but `<s>`; that leaves the words and `</s>`.
         let types = (1..counts.count.len()).filter(|&node| counts.order[node] == 1 && counts.predicted(node)).count();
         let size = config.vocabulary.map_or(types + 1, |n| n + 1);
         let mut model = Self {

@@ -32,7 +32,7 @@ pub(super) const FINITE: f64 = PROGRESSIVE + SIMPLE;
 /// Builds the automaton of a grammar. Its shape depends on the lexicon alone; what a knob rules out stays
 /// as an arc of probability 0, so that any two settings can be compared arc by arc.
 pub(super) fn build(lexicon: &Lexicon, knobs: &GrammarKnobs) -> Automaton {
-    let mut builder = Builder { lexicon, knobs, automaton: Automaton::new() };
+    let mut builder = Builder { lexicon, knobs, automaton: Automaton::new(), phrases: Vec::new(), places: Vec::new() };
     builder.sentence();
     builder.automaton
 }
@@ -41,6 +41,11 @@ struct Builder<'a> {
     lexicon: &'a Lexicon,
     knobs: &'a GrammarKnobs,
     automaton: Automaton,
+    /// Phrases that were built before, by their nouns and the state after them: sharing them keeps the
+    /// automaton small.
+    phrases: Vec<(&'static Nouns, StateId, Arcs)>,
+    /// The states after prepositions that were built before, by the state after the place.
+    places: Vec<(&'static Preposition, StateId, StateId)>,
 }
 
 /// Zipf's law: the weight of rank r is r^−s.
@@ -104,36 +109,47 @@ impl Builder<'_> {
 
     /// A phrase of either number.
     fn phrase_of(&mut self, nouns: &'static Nouns, to: StateId) -> Arcs {
+        let known = self.phrases.iter().find(|(other, after, _)| std::ptr::eq(*other, nouns) && *after == to);
+        if let Some((_, _, arcs)) = known {
+            return arcs.clone();
+        }
         let [one, many] = [false, true].map(|plural| {
             let noun = self.noun(nouns.nouns, plural, to);
             self.phrase(nouns.sizes, nouns.colours, plural, noun)
         });
-        either([(1.0 - PLURAL, one), (PLURAL, many)])
+        let arcs = either([(1.0 - PLURAL, one), (PLURAL, many)]);
+        self.phrases.push((nouns, to, arcs.clone()));
+        arcs
     }
 
-    /// A preposition and its place; the sentence may break off between the two.
-    fn place(&mut self, prepositions: &[&'static Preposition], to: StateId) -> Arcs {
+    /// The state after a preposition, where the sentence may break off.
+    fn after_preposition(&mut self, preposition: &'static Preposition, to: StateId) -> StateId {
+        let known = self.places.iter().find(|(other, after, _)| std::ptr::eq(*other, preposition) && *after == to);
+        if let Some((_, _, state)) = known {
+            return *state;
+        }
         let truncation = self.knobs.truncation;
+        let place = self.phrase_of(preposition.places, to);
+        let broken = self.automaton.stop();
+        let state = self.automaton.state(either([(1.0 - truncation, place), (truncation, broken)]));
+        self.places.push((preposition, to, state));
+        state
+    }
+
+    /// A preposition and its place.
+    fn place(&mut self, prepositions: &[&'static Preposition], to: StateId) -> Arcs {
         let mut arcs = self.words(prepositions.iter().map(|preposition| preposition.word), 1.0, to);
         for (arc, preposition) in arcs.iter_mut().zip(prepositions) {
-            let place = self.phrase_of(preposition.places, to);
-            let broken = self.automaton.stop();
-            arc.to = self.automaton.state(either([(1.0 - truncation, place), (truncation, broken)]));
+            arc.to = self.after_preposition(preposition, to);
         }
         arcs
     }
 
-    /// The state after a verb.
-    fn complement(&mut self, verb: &Verb, tail: &Arcs) -> StateId {
-        let end = self.automaton.state(tail.clone());
+    /// The state after a verb; `end` is the state at the clause's end, `after_object` that after an object.
+    fn complement(&mut self, verb: &Verb, end: StateId, after_object: StateId) -> StateId {
         let arcs = match verb.complement {
             Complement::Place(prepositions) => self.place(prepositions, end),
-            Complement::Object(nouns) => {
-                let place = self.place(self.lexicon.places, end);
-                let after = either([(1.0 - OBJECT_PLACE, tail.clone()), (OBJECT_PLACE, place)]);
-                let after = self.automaton.state(after);
-                self.phrase_of(nouns, after)
-            }
+            Complement::Object(nouns) => self.phrase_of(nouns, after_object),
         };
         self.automaton.state(arcs)
     }
@@ -185,7 +201,11 @@ impl Builder<'_> {
     fn clause(&mut self, tail: &Arcs) -> Arcs {
         let lexicon = self.lexicon;
         let (verbs, laws) = self.verbs();
-        let complements: Vec<StateId> = verbs.iter().map(|verb| self.complement(verb, tail)).collect();
+        let end = self.automaton.state(tail.clone());
+        let place = self.place(lexicon.places, end);
+        let after_object = either([(1.0 - OBJECT_PLACE, tail.clone()), (OBJECT_PLACE, place)]);
+        let after_object = self.automaton.state(after_object);
+        let complements: Vec<StateId> = verbs.iter().map(|verb| self.complement(verb, end, after_object)).collect();
         let (mut one, mut many) = (Arcs::new(), Arcs::new());
         for (subject, law) in lexicon.subjects.iter().zip(&laws) {
             let [singular, plural] = [false, true].map(|plural| self.predicate(&verbs, law, &complements, plural));

@@ -241,7 +241,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(12))]
+        #![proptest_config(ProptestConfig::with_cases(4))]
         #[test]
         fn total_variation_matches_the_sum_over_all_sentences(
             a in proptest::array::uniform6(0f64..1.0),

@@ -3,8 +3,9 @@
 //! Each output is summed over the inputs in a fixed order, so a sentence's density has the same bits
 //! in whichever batch, on whichever thread and at whichever vector width it is computed.
 
-/// Columns that are computed side by side; a multiple of every vector register's width.
-pub(super) const LANES: usize = 16;
+/// Columns that are computed side by side. Four rows of eight sums fit the sixteen registers of SSE2, which is
+/// what a portable build has.
+pub(super) const LANES: usize = 8;
 
 /// Rows that share one pass over a tile of the matrix.
 pub(super) const ROWS: usize = 4;
@@ -50,23 +51,23 @@ impl Projection {
     /// Multiplies rows (n × inputs) into `out` (n × columns); n must be a multiple of [`ROWS`].
     pub(super) fn apply(&self, rows: &[f32], out: &mut [f32]) {
         for (tile, weights) in self.tiles.chunks_exact(LANES * (self.inputs + 1)).enumerate() {
-            let (bias, weights) = weights.split_at(LANES);
+            let ([bias, weights @ ..], _) = weights.as_chunks::<LANES>() else { continue };
             let groups = rows.chunks_exact(ROWS * self.inputs).zip(out.chunks_exact_mut(ROWS * self.columns));
             for (x, y) in groups {
-                let mut sums = [[0f32; LANES]; ROWS];
-                sums.iter_mut().for_each(|sum| sum.copy_from_slice(bias));
                 let (x0, x) = x.split_at(self.inputs);
                 let (x1, x) = x.split_at(self.inputs);
                 let (x2, x3) = x.split_at(self.inputs);
-                let inputs = x0.iter().zip(x1).zip(x2.iter().zip(x3));
-                for (w, ((a, b), (c, d))) in weights.chunks_exact(LANES).zip(inputs) {
-                    for (sum, x) in sums.iter_mut().zip([a, b, c, d]) {
-                        for (s, w) in sum.iter_mut().zip(w) {
-                            *s += x * w;
-                        }
+                // Four plain arrays stay in registers where an array of arrays does not.
+                let (mut s0, mut s1, mut s2, mut s3) = (*bias, *bias, *bias, *bias);
+                for ((w, (a, b)), (c, d)) in weights.iter().zip(x0.iter().zip(x1)).zip(x2.iter().zip(x3)) {
+                    for j in 0..LANES {
+                        s0[j] += a * w[j];
+                        s1[j] += b * w[j];
+                        s2[j] += c * w[j];
+                        s3[j] += d * w[j];
                     }
                 }
-                for (sum, y) in sums.iter().zip(y.chunks_exact_mut(self.columns)) {
+                for (sum, y) in [s0, s1, s2, s3].iter().zip(y.chunks_exact_mut(self.columns)) {
                     y[tile * LANES..(tile + 1) * LANES].copy_from_slice(sum);
                 }
             }
@@ -91,10 +92,9 @@ pub(super) fn exp(x: f32) -> f32 {
     let shifted = x * std::f32::consts::LOG2_E + ROUND;
     let n = shifted - ROUND;
     let r = x - n * HIGH - n * LOW;
-    let mut p = 1.0 / 5040.0;
-    for coefficient in [1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0, 1.0] {
-        p = p * r + coefficient;
-    }
+    let p = 1.0 / 720.0 + r * (1.0 / 5040.0);
+    let p = 1.0 / 24.0 + r * (1.0 / 120.0 + r * p);
+    let p = 1.0 + r * (1.0 + r * (0.5 + r * (1.0 / 6.0 + r * p)));
     f32::from_bits(p.to_bits().wrapping_add(shifted.to_bits() << 23))
 }
 
@@ -137,19 +137,22 @@ pub(super) struct Unnormalised {
 /// block of columns.
 pub(super) fn exponentiate(logits: &mut [f32], blocks: &mut Vec<f64>) -> Unnormalised {
     let mut lanes = [f32::NEG_INFINITY; LANES];
-    for group in logits.chunks_exact(LANES) {
-        for (m, x) in lanes.iter_mut().zip(group) {
-            *m = if *x > *m { *x } else { *m };
+    for group in logits.as_chunks::<LANES>().0 {
+        for j in 0..LANES {
+            lanes[j] = if group[j] > lanes[j] { group[j] } else { lanes[j] };
         }
     }
     let max = lanes.into_iter().fold(f32::NEG_INFINITY, f32::max);
     blocks.clear();
     for block in logits.chunks_mut(BLOCK) {
+        // Two loops, because the compiler does not vectorise the exponential inside the sum.
+        for x in block.iter_mut() {
+            *x = exp(*x - max);
+        }
         let mut sums = [0f32; LANES];
-        for group in block.chunks_exact_mut(LANES) {
-            for (sum, x) in sums.iter_mut().zip(group) {
-                *x = exp(*x - max);
-                *sum += *x;
+        for group in block.as_chunks::<LANES>().0 {
+            for j in 0..LANES {
+                sums[j] += group[j];
             }
         }
         blocks.push(sums.iter().map(|&x| f64::from(x)).sum());

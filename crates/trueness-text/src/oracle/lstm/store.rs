@@ -53,10 +53,11 @@ impl LstmOracle {
             Some(text) => text.parse().map_err(|e| bad(format!("expected a length in tokens, got {text:?}: {e}")))?,
         };
         let tensors = SafeTensors::deserialize(&file).map_err(|e| bad(format!("expected a safetensors file: {e}")))?;
+        let missing = |name: &str| bad(format!("expected an array {name}, got {:?}", sorted(tensors.names())));
         let shape_of = |name: &str| match tensors.tensor(name) {
             Ok(view) if view.shape().len() == 2 => Ok((view.shape()[0], view.shape()[1])),
             Ok(view) => Err(bad(format!("expected a matrix {name}, got the shape {:?}", view.shape()))),
-            Err(_) => Err(bad(format!("expected an array {name}, got {:?}", sorted(tensors.names())))),
+            Err(_) => Err(missing(name)),
         };
         let (vocabulary, embedding) = shape_of("embedding")?;
         let (hidden, _) = shape_of("output.weight")?;
@@ -64,9 +65,7 @@ impl LstmOracle {
         config.check().map_err(|e| bad(e.to_string()))?;
         let mut parameters = Vec::new();
         for (name, shape) in config.arrays() {
-            let view = tensors
-                .tensor(&name)
-                .map_err(|_| bad(format!("expected an array {name}, got {:?}", sorted(tensors.names()))))?;
+            let Ok(view) = tensors.tensor(&name) else { return Err(missing(&name)) };
             if view.dtype() != Dtype::F32 || view.shape() != shape {
                 let (dtype, got) = (view.dtype(), view.shape());
                 return Err(bad(format!("expected {name} as F32 of shape {shape:?}, got {dtype:?} of shape {got:?}")));
