@@ -10,6 +10,7 @@
 //! D₁ = 1 − 2Y·t₂/t₁, D₂ = 2 − 3Y·t₃/t₂ and D₃₊ = 3 − 4Y·t₄/t₃. Where an order gives a discount that is
 //! undefined or outside (0, k], its discounts are ½, 1, 1½, which is KenLM's fallback.
 
+use super::counts::{BEGIN, Counts, END, ROOT, key};
 use crate::corpus::Encoded;
 use crate::metric::language_model::SentenceScores;
 use crate::{Error, Result};
@@ -17,14 +18,6 @@ use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-/// The mark before a sentence; never predicted.
-pub(super) const BEGIN: u32 = u32::MAX;
-/// The mark after a sentence; predicted like a word.
-pub(super) const END: u32 = u32::MAX - 1;
-
-/// The node of the empty n-gram.
-const ROOT: u32 = 0;
 
 /// What an n-gram model is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -105,92 +98,6 @@ pub struct NgramModel {
     hash: String,
 }
 
-fn key(node: u32, word: u32) -> u64 {
-    u64::from(node) << 32 | u64::from(word)
-}
-
-/// The n-grams of a text while they are counted, as a trie whose nodes know their suffixes.
-struct Counts {
-    children: FxHashMap<u64, u32>,
-    /// By node: the node without its last word, without its first word, its last word, n, its count, and
-    /// whether it begins with `<s>`.
-    parent: Vec<u32>,
-    suffix: Vec<u32>,
-    word: Vec<u32>,
-    order: Vec<u32>,
-    count: Vec<u32>,
-    begins: Vec<bool>,
-}
-
-impl Counts {
-    fn new() -> Self {
-        Self {
-            children: FxHashMap::default(),
-            parent: vec![ROOT],
-            suffix: vec![ROOT],
-            word: vec![0],
-            order: vec![0],
-            count: vec![0],
-            begins: vec![false],
-        }
-    }
-
-    /// The child of a node, made if it is new. Its suffix must exist already unless the node is the root.
-    fn child(&mut self, node: u32, word: u32) -> u32 {
-        if let Some(&child) = self.children.get(&key(node, word)) {
-            return child;
-        }
-        let child = self.parent.len() as u32;
-        let suffix = if node == ROOT {
-            ROOT
-        } else {
-            // All n-grams that end at a place are added from the shortest on, so the suffix is there.
-            self.children.get(&key(self.suffix[node as usize], word)).copied().unwrap_or(ROOT)
-        };
-        self.children.insert(key(node, word), child);
-        self.parent.push(node);
-        self.suffix.push(suffix);
-        self.word.push(word);
-        self.order.push(self.order[node as usize] + 1);
-        self.count.push(0);
-        self.begins.push(if node == ROOT { word == BEGIN } else { self.begins[node as usize] });
-        child
-    }
-
-    /// Counts the n-grams up to `order` of `<s> sentence </s>`.
-    fn add(&mut self, sentence: &[u32], order: usize, ending: &mut Vec<u32>) {
-        // The nodes of the n-grams that end at the place before, the shortest (the empty one) first.
-        ending.clear();
-        ending.push(ROOT);
-        for word in [BEGIN].into_iter().chain(sentence.iter().copied()).chain([END]) {
-            ending.truncate(order);
-            for node in ending.iter_mut() {
-                *node = self.child(*node, word);
-                self.count[*node as usize] += 1;
-            }
-            ending.insert(0, ROOT);
-        }
-    }
-
-    /// Turns occurrences into the counts a(·) of the module's text.
-    fn adjust(&mut self, order: u32) {
-        let mut preceding = vec![0u32; self.count.len()];
-        for node in 1..self.count.len() {
-            preceding[self.suffix[node] as usize] += 1;
-        }
-        for (node, &n) in preceding.iter().enumerate() {
-            if self.order[node] < order && !self.begins[node] {
-                self.count[node] = n;
-            }
-        }
-    }
-
-    /// Whether a node is something that is predicted: anything but the empty n-gram and `<s>` itself.
-    fn predicted(&self, node: usize) -> bool {
-        node != ROOT as usize && self.word[node] != BEGIN
-    }
-}
-
 impl NgramModel {
     /// Trains a model. Token ids are any numbers below 2³² − 2.
     ///
@@ -204,7 +111,9 @@ impl NgramModel {
         if text.is_empty() {
             return Err(Error::Input("an n-gram model needs at least one sentence to train on; got none".to_owned()));
         }
-        if let Some(id) = text.iter().flatten().find(|&&id| id >= config.vocabulary.map_or(END, |n| n as u32)) {
+        if let Some(id) =
+            text.iter().flatten().find(|&&id| id >= config.vocabulary.map_or(END, |n| n.min(END as usize) as u32))
+        {
             let limit = config.vocabulary.unwrap_or(END as usize);
             return Err(Error::Input(format!("an n-gram model expected token ids below {limit}; got {id}")));
         }

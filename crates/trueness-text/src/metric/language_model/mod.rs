@@ -7,6 +7,7 @@
 //!
 //! Both are in nats per token, the end of a sentence counted as a token; the perplexity is e to that power.
 
+mod counts;
 mod kneser_ney;
 mod sampler;
 

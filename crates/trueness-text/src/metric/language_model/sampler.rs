@@ -1,6 +1,6 @@
 //! The unsmoothed n-gram model as a generator: text whose every n-gram stands in the training text.
 
-use super::kneser_ney::{BEGIN, END};
+use super::counts::{BEGIN, END};
 use crate::corpus::Encoded;
 use crate::{Error, Result};
 use rand::RngExt;
