@@ -65,7 +65,9 @@ pub fn check(entry: &StudyEntry, preset: &str, folder: &Path) -> Result<()> {
         let after = (reports * part / 3).max(1);
         let resumed = interrupted_then_resumed(entry, &knobs, &seeds, &sink, after)?;
         same(&one, &resumed).map_err(|what| {
-            broken(&format!("interrupted after {after} of {reports} reports and resumed must equal uninterrupted: {what}"))
+            broken(&format!(
+                "interrupted after {after} of {reports} reports and resumed must equal uninterrupted: {what}"
+            ))
         })?;
     }
 
@@ -84,7 +86,13 @@ pub fn check(entry: &StudyEntry, preset: &str, folder: &Path) -> Result<()> {
     }
 }
 
-fn interrupted_then_resumed(entry: &StudyEntry, knobs: &Value, seeds: &[u64], sink: &dyn Sink, after: u64) -> Result<Findings> {
+fn interrupted_then_resumed(
+    entry: &StudyEntry,
+    knobs: &Value,
+    seeds: &[u64],
+    sink: &dyn Sink,
+    after: u64,
+) -> Result<Findings> {
     let cancel = Cancel::default();
     let progress = CancelAfter { cancel: cancel.clone(), left: AtomicU64::new(after) };
     match entry.execute(knobs, seeds, 1, sink, Watch::new(&cancel, &progress)) {
@@ -101,6 +109,7 @@ fn same(a: &Findings, b: &Findings) -> std::result::Result<(), String> {
             return Err(format!("{} of {:?} is {:?} and {:?}", x.name, x.subject, x.estimate, y.estimate));
         }
     }
-    let records = |f: &Findings| f.seeds.iter().flat_map(|s| s.units.iter().map(|(_, r)| r.clone())).collect::<Vec<_>>();
+    let records =
+        |f: &Findings| f.seeds.iter().flat_map(|s| s.units.iter().map(|(_, r)| r.clone())).collect::<Vec<_>>();
     if records(a) == records(b) && a.measures == b.measures { Ok(()) } else { Err("the records differ".to_owned()) }
 }

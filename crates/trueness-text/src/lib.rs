@@ -38,5 +38,8 @@ use trueness_core::StudyEntry;
 /// # Errors
 /// Where a study file that is compiled in does not parse, which a test rules out.
 pub fn studies() -> trueness_core::Result<Vec<StudyEntry>> {
-    Ok(vec![StudyEntry::new(study::Discrepancy, study::DISCREPANCY)?, StudyEntry::new(compare::Compare, compare::SOURCE)?])
+    Ok(vec![
+        StudyEntry::new(study::Discrepancy, study::DISCREPANCY)?,
+        StudyEntry::new(compare::Compare, compare::SOURCE)?,
+    ])
 }

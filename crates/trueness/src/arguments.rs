@@ -128,7 +128,10 @@ pub(crate) struct Arguments {
 
 /// The clap command with the toolkits' verbs added.
 pub(crate) fn command() -> anyhow::Result<clap::Command> {
-    let mut text = clap::Command::new("text").about("Tools for texts of your own").subcommand_required(true).arg_required_else_help(true);
+    let mut text = clap::Command::new("text")
+        .about("Tools for texts of your own")
+        .subcommand_required(true)
+        .arg_required_else_help(true);
     for tool in crate::text::tools().context("the text toolkit's tools")? {
         text = text.subcommand(schema::command(tool.verb, tool.about, &tool.knobs).after_help(tool.after));
     }
@@ -143,7 +146,11 @@ pub(crate) fn parse() -> Result<Arguments, ExitCode> {
     })?;
     let matches = command.try_get_matches().map_err(|error| {
         let code = u8::try_from(error.exit_code()).unwrap_or(2);
-        if error.use_stderr() { terminal::complain(&error.render().ansi().to_string()) } else { let _ = terminal::print(&error.to_string()); }
+        if error.use_stderr() {
+            terminal::complain(&error.render().ansi().to_string())
+        } else {
+            let _ = terminal::print(&error.to_string());
+        }
         ExitCode::from(code)
     })?;
     let usage = |error: clap::Error| {

@@ -45,7 +45,11 @@ pub(crate) fn run(studies: &[StudyEntry], arguments: &RunArguments, common: &Com
     let n = arguments.seeds.unwrap_or(chosen.seeds);
     let seeds = (common.seed..common.seed.saturating_add(n)).collect();
     if !common.quiet && !common.json {
-        terminal::complain(&format!("{}: preset {preset}, {n} seeds, expected to take {} minutes on two cores", entry.name(), chosen.expected_minutes));
+        terminal::complain(&format!(
+            "{}: preset {preset}, {n} seeds, expected to take {} minutes on two cores",
+            entry.name(),
+            chosen.expected_minutes
+        ));
     }
     start(Task { entry, manifest, manifest_text: text, preset, knobs, seeds, strict: arguments.strict }, common)
 }
@@ -53,7 +57,10 @@ pub(crate) fn run(studies: &[StudyEntry], arguments: &RunArguments, common: &Com
 fn default_preset(manifest: &Manifest) -> String {
     let known = ["laptop", "default"];
     let preferred = known.into_iter().find(|name| manifest.presets.contains_key(*name));
-    preferred.map(str::to_owned).or_else(|| manifest.presets.keys().next().cloned()).unwrap_or_else(|| "laptop".to_owned())
+    preferred
+        .map(str::to_owned)
+        .or_else(|| manifest.presets.keys().next().cloned())
+        .unwrap_or_else(|| "laptop".to_owned())
 }
 
 /// The study with a name and its file, or the one that a person's own study file speaks of.
@@ -64,19 +71,29 @@ fn find<'a>(studies: &'a [StudyEntry], name: &str) -> anyhow::Result<(&'a StudyE
     let names = || studies.iter().map(StudyEntry::name);
     let path = Path::new(name);
     if path.extension().is_none_or(|extension| extension != "toml") && !path.exists() {
-        let hint = nearest(name, names()).map_or_else(|| format!("expected one of {}, or a study file", names().collect::<Vec<_>>().join(", ")), |near| format!("did you mean {near:?}?"));
+        let hint = nearest(name, names()).map_or_else(
+            || format!("expected one of {}, or a study file", names().collect::<Vec<_>>().join(", ")),
+            |near| format!("did you mean {near:?}?"),
+        );
         return Err(Error::Input(format!("there is no study {name:?}; {hint}")).into());
     }
     let length = std::fs::metadata(path).map_err(Error::io("read", path))?.len();
     if length > MAX_STUDY_FILE as u64 {
-        return Err(Error::Input(format!("{name} has {length} bytes; a study file has at most {MAX_STUDY_FILE}")).into());
+        return Err(
+            Error::Input(format!("{name} has {length} bytes; a study file has at most {MAX_STUDY_FILE}")).into()
+        );
     }
     let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
     let text = String::from_utf8(bytes).map_err(|error| Error::Input(format!("{name} is no study file: {error}")))?;
     let manifest = Manifest::parse(&text, name)?;
     match studies.iter().find(|entry| entry.name() == manifest.study) {
         Some(entry) => Ok((entry, text)),
-        None => Err(Error::Input(format!("{name} is for the study {:?}; expected one of {}", manifest.study, names().collect::<Vec<_>>().join(", "))).into()),
+        None => Err(Error::Input(format!(
+            "{name} is for the study {:?}; expected one of {}",
+            manifest.study,
+            names().collect::<Vec<_>>().join(", ")
+        ))
+        .into()),
     }
 }
 
@@ -117,7 +134,11 @@ fn fresh(task: &Task<'_>, clock: &SystemClock) -> PathBuf {
     let root = Path::new("runs").join(task.entry.name().replace('/', "-"));
     let time = clock.folder_name();
     let first = root.join(&time);
-    if !first.exists() { first } else { (2..).map(|i| root.join(format!("{time}-{i}"))).find(|path| !path.exists()).unwrap_or(first) }
+    if !first.exists() {
+        first
+    } else {
+        (2..).map(|i| root.join(format!("{time}-{i}"))).find(|path| !path.exists()).unwrap_or(first)
+    }
 }
 
 fn holds_results(path: &Path) -> bool {
@@ -126,14 +147,25 @@ fn holds_results(path: &Path) -> bool {
 }
 
 /// `--resume`: takes up a run; study, preset, seeds or knobs that were given must be the run's own.
-pub(crate) fn resume(studies: &[StudyEntry], path: &Path, arguments: &RunArguments, common: &Common) -> anyhow::Result<ExitCode> {
+pub(crate) fn resume(
+    studies: &[StudyEntry],
+    path: &Path,
+    arguments: &RunArguments,
+    common: &Common,
+) -> anyhow::Result<ExitCode> {
     let clock = SystemClock::start();
     let folder = RunFolder::resume(path, &host::program())?;
     let info = folder.info().clone();
     let text = folder.study()?;
     let manifest = Manifest::parse(&text, &path.join("study.toml").display().to_string())?;
     let entry = studies.iter().find(|entry| entry.name() == info.study);
-    let Some(entry) = entry else { bail!(Error::Input(format!("{} is a run of {:?}, which this program does not know", path.display(), info.study))) };
+    let Some(entry) = entry else {
+        bail!(Error::Input(format!(
+            "{} is a run of {:?}, which this program does not know",
+            path.display(),
+            info.study
+        )))
+    };
     let saved = serde_json::to_value(&manifest.preset(&info.preset)?.knobs).context("the run's knobs")?;
     let knobs = entry.resolve(&[("the run's study.toml", saved)])?;
     let refuse = |what: &str, was: &dyn std::fmt::Display, is: &dyn std::fmt::Display| {
@@ -152,10 +184,21 @@ pub(crate) fn resume(studies: &[StudyEntry], path: &Path, arguments: &RunArgumen
         let mut changed = knobs.clone();
         knobs::merge(&mut changed, &knobs::parse_set(set)?, "--set")?;
         if changed != knobs {
-            bail!(Error::Input(format!("{} was begun with other knobs than --set {set}: start a new run", path.display())));
+            bail!(Error::Input(format!(
+                "{} was begun with other knobs than --set {set}: start a new run",
+                path.display()
+            )));
         }
     }
-    let task = Task { entry, manifest, manifest_text: text, preset: info.preset, knobs, seeds: info.seeds, strict: arguments.strict };
+    let task = Task {
+        entry,
+        manifest,
+        manifest_text: text,
+        preset: info.preset,
+        knobs,
+        seeds: info.seeds,
+        strict: arguments.strict,
+    };
     carry_out(task, folder, &clock, common)
 }
 
@@ -217,7 +260,10 @@ fn with_provenance(report: Report, folder: &RunFolder, clock: &SystemClock) -> R
         .provenance("study", format!("{}, preset {}", info.study, info.preset))
         .provenance("seeds", seeds)
         .provenance("program", format!("trueness {} (build {})", info.program.version, info.program.build))
-        .provenance("machine", format!("{}, {}, {} cores", info.machine.platform, info.machine.processor, info.machine.cores))
+        .provenance(
+            "machine",
+            format!("{}, {}, {} cores", info.machine.platform, info.machine.processor, info.machine.cores),
+        )
         .provenance("instruction sets", info.machine.instruction_set.clone())
         .provenance("threads", info.threads.to_string())
         .provenance("started", info.started.clone())

@@ -18,14 +18,25 @@ pub(crate) fn list(studies: &[StudyEntry], common: &Common) -> anyhow::Result<Ex
             continue;
         }
         if entry.is_tool() {
-            let _ = writeln!(shown, "{:18} {}\n{:18}   trueness {}", entry.name(), manifest.title, "", entry.name().replace('/', " "));
+            let _ = writeln!(
+                shown,
+                "{:18} {}\n{:18}   trueness {}",
+                entry.name(),
+                manifest.title,
+                "",
+                entry.name().replace('/', " ")
+            );
             continue;
         }
         let _ = writeln!(shown, "{:18} {}", entry.name(), manifest.title);
         let mut presets: Vec<_> = manifest.presets.iter().collect();
         presets.sort_by(|a, b| a.1.expected_minutes.total_cmp(&b.1.expected_minutes));
         for (name, preset) in presets {
-            let _ = writeln!(shown, "{:18}   --preset {name:8} {} seeds, about {} minutes on two cores", "", preset.seeds, preset.expected_minutes);
+            let _ = writeln!(
+                shown,
+                "{:18}   --preset {name:8} {} seeds, about {} minutes on two cores",
+                "", preset.seeds, preset.expected_minutes
+            );
         }
     }
     if common.json {
@@ -59,7 +70,11 @@ pub(crate) fn explain(studies: &[StudyEntry], name: Option<&str>, common: &Commo
     };
     let wanted = name.trim().replace(' ', "/");
     if let Some(tool) = tools.iter().find(|tool| wanted == format!("text/{}", tool.verb)) {
-        return show(&format!("# trueness text {}\n\n{}\n\n{}", tool.verb, tool.about, knobs_table(&tool.knobs)), &tool.schema, common);
+        return show(
+            &format!("# trueness text {}\n\n{}\n\n{}", tool.verb, tool.about, knobs_table(&tool.knobs)),
+            &tool.schema,
+            common,
+        );
     }
     if let Some(entry) = studies.iter().find(|entry| entry.name() == wanted) {
         let text = format!("{}\n\n## Knobs\n\n{}", entry.readme().trim_end(), knobs_table(&entry.knobs()?));
@@ -70,12 +85,17 @@ pub(crate) fn explain(studies: &[StudyEntry], name: Option<&str>, common: &Commo
         return show(&metric(card), &schema, common);
     }
     let known = studies.iter().map(StudyEntry::name).chain(CATALOGUE.iter().map(|card| card.name));
-    let hint = nearest(name, known).map_or("trueness explain lists what there is".to_owned(), |near| format!("did you mean {near:?}?"));
+    let hint = nearest(name, known)
+        .map_or("trueness explain lists what there is".to_owned(), |near| format!("did you mean {near:?}?"));
     Err(Error::Input(format!("there is no study, command or metric {name:?}; {hint}")).into())
 }
 
 fn show(text: &str, schema: &Value, common: &Common) -> anyhow::Result<ExitCode> {
-    if common.json { terminal::print(&serde_json::to_string_pretty(schema)?)? } else { terminal::print(text)? }
+    if common.json {
+        terminal::print(&serde_json::to_string_pretty(schema)?)?
+    } else {
+        terminal::print(text)?
+    }
     Ok(ExitCode::SUCCESS)
 }
 

@@ -46,7 +46,11 @@ pub(crate) fn program() -> Program {
 pub(crate) fn machine() -> Machine {
     let processor = std::fs::read_to_string("/proc/cpuinfo")
         .ok()
-        .and_then(|text| text.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':').map(|(_, name)| name.trim().to_owned())))
+        .and_then(|text| {
+            text.lines().find_map(|line| {
+                line.strip_prefix("model name")?.split_once(':').map(|(_, name)| name.trim().to_owned())
+            })
+        })
         .unwrap_or_default();
     Machine {
         platform: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),

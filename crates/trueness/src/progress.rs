@@ -31,7 +31,8 @@ impl Bars {
         let mut bars = self.bars.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let bar = bars.entry(task.to_owned()).or_insert_with(|| {
             let bar = if total > 0 { ProgressBar::new(total) } else { ProgressBar::new_spinner() };
-            let template = if total > 0 { "{prefix:24} {bar:32} {pos}/{len} {eta}" } else { "{prefix:24} {spinner} {elapsed}" };
+            let template =
+                if total > 0 { "{prefix:24} {bar:32} {pos}/{len} {eta}" } else { "{prefix:24} {spinner} {elapsed}" };
             if let Ok(style) = ProgressStyle::with_template(template) {
                 bar.set_style(style.progress_chars("█▉▊▋▌▍▎▏ "));
             }

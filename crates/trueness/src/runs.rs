@@ -55,7 +55,8 @@ pub(crate) fn compare(a: &Path, b: &Path, common: &Common) -> anyhow::Result<Exi
         ]);
     }
     let missing = |from: &[Measure], to: &[Measure], path: &Path| {
-        let gone: Vec<String> = from.iter().map(measure_key).filter(|key| !to.iter().any(|m| measure_key(m) == *key)).collect();
+        let gone: Vec<String> =
+            from.iter().map(measure_key).filter(|key| !to.iter().any(|m| measure_key(m) == *key)).collect();
         (!gone.is_empty()).then(|| format!("{} lacks {} measures: {}", path.display(), gone.len(), gone.join(", ")))
     };
     let warnings: Vec<String> = [
@@ -88,7 +89,8 @@ fn difference(a: &Estimate, b: &Estimate) -> Estimate {
     };
     let standard_error = error(a).hypot(error(b));
     if standard_error > 0.0 {
-        Estimate::normal(x - y, standard_error, a.n.min(b.n), "from both intervals, as of independent runs").unit(a.unit.clone())
+        Estimate::normal(x - y, standard_error, a.n.min(b.n), "from both intervals, as of independent runs")
+            .unit(a.unit.clone())
     } else {
         Estimate::exact(x - y, "difference of exact values").unit(a.unit.clone())
     }
@@ -99,9 +101,12 @@ fn knobs_differ(a: &Path, b: &Path) -> anyhow::Result<Option<String>> {
     if first.study != second.study {
         return Ok(Some(format!("the runs are of different studies: {} and {}", first.study, second.study)));
     }
-    let knobs = |manifest: &trueness_core::study::Manifest| manifest.presets.values().next().map(|p| p.knobs.clone()).unwrap_or_default();
+    let knobs = |manifest: &trueness_core::study::Manifest| {
+        manifest.presets.values().next().map(|p| p.knobs.clone()).unwrap_or_default()
+    };
     let (x, y) = (knobs(&first), knobs(&second));
-    let changed: Vec<&str> = x.keys().chain(y.keys()).filter(|key| x.get(*key) != y.get(*key)).map(String::as_str).collect();
+    let changed: Vec<&str> =
+        x.keys().chain(y.keys()).filter(|key| x.get(*key) != y.get(*key)).map(String::as_str).collect();
     let mut changed = changed;
     changed.sort_unstable();
     changed.dedup();

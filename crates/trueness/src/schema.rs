@@ -29,7 +29,9 @@ fn shown(default: &Value) -> Option<String> {
     match default {
         Value::Null => None,
         Value::String(text) => (!text.is_empty()).then(|| text.clone()),
-        Value::Array(items) => (!items.is_empty()).then(|| items.iter().filter_map(shown).collect::<Vec<_>>().join(",")),
+        Value::Array(items) => {
+            (!items.is_empty()).then(|| items.iter().filter_map(shown).collect::<Vec<_>>().join(","))
+        }
         Value::Bool(false) => None,
         other => Some(other.to_string()),
     }
@@ -48,7 +50,10 @@ pub(crate) fn command(verb: &'static str, about: &'static str, knobs: &[Knob]) -
         }
         let mut arg = Arg::new(knob.path.clone());
         if let Some(index) = position(knob) {
-            arg = arg.index(index).required_unless_present("resume").value_name(knob.path.trim_end_matches('s').to_uppercase());
+            arg = arg
+                .index(index)
+                .required_unless_present("resume")
+                .value_name(knob.path.trim_end_matches('s').to_uppercase());
             if is_list {
                 arg = arg.num_args(1..);
             }
@@ -105,7 +110,9 @@ pub(crate) fn given(matches: &ArgMatches, knobs: &[Knob]) -> anyhow::Result<Valu
 /// schema's check then refuses with the range named.
 fn parsed(text: &str, schema: &Value) -> Value {
     match schema.get("type").and_then(Value::as_str) {
-        Some("integer" | "number" | "boolean") => serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned())),
+        Some("integer" | "number" | "boolean") => {
+            serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()))
+        }
         _ => Value::String(text.to_owned()),
     }
 }

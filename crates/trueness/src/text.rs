@@ -51,7 +51,12 @@ pub(crate) fn tools() -> anyhow::Result<Vec<Tool>> {
 }
 
 /// Runs a verb.
-pub(crate) fn run(studies: &[StudyEntry], verb: &str, matches: &ArgMatches, common: &Common) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(
+    studies: &[StudyEntry],
+    verb: &str,
+    matches: &ArgMatches,
+    common: &Common,
+) -> anyhow::Result<ExitCode> {
     let tools = tools()?;
     let tool = tools.iter().find(|tool| tool.verb == verb).ok_or_else(|| anyhow!("there is no verb {verb}"))?;
     let given = schema::given(matches, &tool.knobs)?;
@@ -74,7 +79,10 @@ fn compare(studies: &[StudyEntry], given: Value, common: &Common) -> anyhow::Res
         let nothing = RunArguments { study: None, preset: None, set: Vec::new(), seeds: None, strict: false };
         return execute::resume(studies, path, &nothing, common);
     }
-    let entry = studies.iter().find(|entry| entry.name() == "text/compare").ok_or_else(|| anyhow!("the comparison is not compiled in"))?;
+    let entry = studies
+        .iter()
+        .find(|entry| entry.name() == "text/compare")
+        .ok_or_else(|| anyhow!("the comparison is not compiled in"))?;
     let knobs = entry.resolve(&[("trueness text compare", given)])?;
     let task = execute::Task {
         entry,
@@ -88,14 +96,19 @@ fn compare(studies: &[StudyEntry], given: Value, common: &Common) -> anyhow::Res
     execute::start(task, common)
 }
 
-fn resolve<K: serde::Serialize + serde::de::DeserializeOwned + schemars::JsonSchema + Default>(given: &Value) -> anyhow::Result<K> {
+fn resolve<K: serde::Serialize + serde::de::DeserializeOwned + schemars::JsonSchema + Default>(
+    given: &Value,
+) -> anyhow::Result<K> {
     let mut value = knobs::to_value(&K::default())?;
     knobs::merge(&mut value, given, "the command line")?;
     Ok(knobs::check(&value, "the command line")?)
 }
 
 /// Runs a tool that needs no run folder, in a pool of the wanted size, and prints what it found.
-fn in_pool(common: &Common, work: impl FnOnce(Watch<'_>) -> anyhow::Result<tool::Found> + Send) -> anyhow::Result<ExitCode> {
+fn in_pool(
+    common: &Common,
+    work: impl FnOnce(Watch<'_>) -> anyhow::Result<tool::Found> + Send,
+) -> anyhow::Result<ExitCode> {
     let clock = SystemClock::start();
     let bars = Bars::new(common.quiet || common.json);
     let cancel = host::cancel_on_interrupt()?;
@@ -104,7 +117,8 @@ fn in_pool(common: &Common, work: impl FnOnce(Watch<'_>) -> anyhow::Result<tool:
     bars.clear();
     let found = found?;
     if common.json {
-        let value = json!({ "schema_version": folder::SCHEMA_VERSION, "measures": found.measures, "warnings": found.warnings });
+        let value =
+            json!({ "schema_version": folder::SCHEMA_VERSION, "measures": found.measures, "warnings": found.warnings });
         terminal::print(&serde_json::to_string_pretty(&value)?)?;
     } else if !common.quiet {
         let report = found.report.provenance("seconds", format!("{:.1}", clock.seconds()));

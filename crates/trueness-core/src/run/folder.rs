@@ -197,7 +197,8 @@ impl RunFolder {
     pub fn log(&self, line: &str) -> Result<()> {
         use std::io::Write;
         let path = self.path.join("log.txt");
-        let mut file = fs::OpenOptions::new().create(true).append(true).open(&path).map_err(Error::io("open", &path))?;
+        let mut file =
+            fs::OpenOptions::new().create(true).append(true).open(&path).map_err(Error::io("open", &path))?;
         writeln!(file, "{line}").map_err(Error::io("write", &path))
     }
 
@@ -218,8 +219,12 @@ impl RunFolder {
     /// Where a file cannot be written; those already written stay.
     pub fn finish(mut self, findings: &Findings, report: &Report, now: String, seconds: f64) -> Result<()> {
         let seeds = findings.seeds.iter().map(|s| SeedMeasures { seed: s.seed, measures: &s.measures }).collect();
-        let measures =
-            MeasuresFile { schema_version: SCHEMA_VERSION, measures: &findings.measures, seeds, warnings: &findings.warnings };
+        let measures = MeasuresFile {
+            schema_version: SCHEMA_VERSION,
+            measures: &findings.measures,
+            seeds,
+            warnings: &findings.warnings,
+        };
         write_json(&self.path.join(MEASURES), &measures)?;
         write_json(&self.path.join("report.json"), report)?;
         self.merge_logs()?;

@@ -151,7 +151,8 @@ pub(super) fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<O
 }
 
 pub(super) fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<()> {
-    let mut bytes = serde_json::to_vec_pretty(value).map_err(|error| Error::Failed(format!("cannot write JSON: {error}")))?;
+    let mut bytes =
+        serde_json::to_vec_pretty(value).map_err(|error| Error::Failed(format!("cannot write JSON: {error}")))?;
     bytes.push(b'\n');
     write_atomically(path, &bytes)
 }
@@ -191,9 +192,11 @@ impl Sink for Folder {
         if let Some(dir) = path.parent() {
             make_dir(dir)?;
         }
-        let mut text = serde_json::to_vec(line).map_err(|error| Error::Failed(format!("cannot write a log line: {error}")))?;
+        let mut text =
+            serde_json::to_vec(line).map_err(|error| Error::Failed(format!("cannot write a log line: {error}")))?;
         text.push(b'\n');
-        let mut file = fs::OpenOptions::new().create(true).append(true).open(&path).map_err(Error::io("open", &path))?;
+        let mut file =
+            fs::OpenOptions::new().create(true).append(true).open(&path).map_err(Error::io("open", &path))?;
         file.write_all(&text).map_err(Error::io("write", &path))
     }
 
@@ -216,7 +219,8 @@ impl Sink for Folder {
         let lines = self.logs(seed, scope)?;
         let mut text = Vec::new();
         for line in lines.iter().take(keep) {
-            serde_json::to_writer(&mut text, line).map_err(|error| Error::Failed(format!("cannot write a log line: {error}")))?;
+            serde_json::to_writer(&mut text, line)
+                .map_err(|error| Error::Failed(format!("cannot write a log line: {error}")))?;
             text.push(b'\n');
         }
         write_atomically(&path, &text)

@@ -182,9 +182,11 @@ impl Claim {
     /// mean over seeds gets Student's interval. Fewer than three seeds never decide.
     pub fn judge(&self, seeds: &[BTreeMap<String, f64>], overall: &[Measure]) -> Verdict {
         let names = self.comparison.names();
-        let figures: Vec<Measure> = overall.iter().filter(|m| names.contains(&measure_key(m).as_str())).cloned().collect();
+        let figures: Vec<Measure> =
+            overall.iter().filter(|m| names.contains(&measure_key(m).as_str())).cloned().collect();
         let per_seed: Vec<f64> = seeds.iter().filter_map(|values| self.comparison.figure(values)).collect();
-        let absent: Vec<&str> = names.iter().copied().filter(|name| !seeds.iter().any(|s| s.contains_key(*name))).collect();
+        let absent: Vec<&str> =
+            names.iter().copied().filter(|name| !seeds.iter().any(|s| s.contains_key(*name))).collect();
         let what = match self.comparison {
             Comparison::Increasing(_) => "rank correlation",
             Comparison::RanksAs { .. } => "Kendall's tau",

@@ -31,7 +31,8 @@ pub fn execute<S: Study>(
     study.check(knobs)?;
     let units = study.plan(knobs)?;
     let names = unit_names(study, &units)?;
-    let jobs: Vec<(u64, usize)> = seeds.iter().flat_map(|&seed| (0..units.len()).map(move |unit| (seed, unit))).collect();
+    let jobs: Vec<(u64, usize)> =
+        (0..units.len()).flat_map(|unit| seeds.iter().map(move |&seed| (seed, unit))).collect();
     let mut pending = Vec::new();
     for &(seed, unit) in &jobs {
         if sink.unit(seed, &names[unit])?.is_none() {
@@ -85,7 +86,9 @@ pub fn execute<S: Study>(
         return Err(error);
     }
     if panicked > 0 {
-        return Err(Error::Failed("a unit stopped by a bug (see the message above); the finished ones are kept".to_owned()));
+        return Err(Error::Failed(
+            "a unit stopped by a bug (see the message above); the finished ones are kept".to_owned(),
+        ));
     }
     watch.check()?;
     gather(study, knobs, seeds, &names, sink)
@@ -111,7 +114,8 @@ fn gather<S: Study>(study: &S, knobs: &S::Knobs, seeds: &[u64], names: &[String]
         let mut units: Vec<(String, UnitRecord)> = Vec::new();
         for name in names {
             let record = sink.unit(seed, name)?;
-            let record = record.ok_or_else(|| Error::Failed(format!("the record of {name} with seed {seed} is gone")))?;
+            let record =
+                record.ok_or_else(|| Error::Failed(format!("the record of {name} with seed {seed} is gone")))?;
             units.push((name.clone(), record));
         }
         let measures: Vec<Measure> = units.iter().flat_map(|(_, record)| record.measures.iter().cloned()).collect();
@@ -162,7 +166,10 @@ fn aggregate(seeds: &[SeedFindings]) -> Vec<Measure> {
 /// The verdicts of claims on what was found.
 pub fn judge(claims: &[Claim], findings: &Findings) -> Vec<Verdict> {
     let values = |seed: &SeedFindings| {
-        seed.measures.iter().filter_map(|m| Some((measure_key(m), m.estimate.value?))).collect::<BTreeMap<String, f64>>()
+        seed.measures
+            .iter()
+            .filter_map(|m| Some((measure_key(m), m.estimate.value?)))
+            .collect::<BTreeMap<String, f64>>()
     };
     let seeds: Vec<BTreeMap<String, f64>> = findings.seeds.iter().map(values).collect();
     claims.iter().map(|claim| claim.judge(&seeds, &findings.measures)).collect()

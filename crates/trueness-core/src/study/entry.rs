@@ -37,7 +37,14 @@ trait Erased: Send + Sync {
     fn knobs(&self) -> Result<Vec<Knob>>;
     fn check(&self, knobs: &Value, source: &str) -> Result<Value>;
     fn units(&self, knobs: &Value) -> Result<Vec<String>>;
-    fn execute(&self, knobs: &Value, seeds: &[u64], threads: usize, sink: &dyn Sink, watch: Watch<'_>) -> Result<Findings>;
+    fn execute(
+        &self,
+        knobs: &Value,
+        seeds: &[u64],
+        threads: usize,
+        sink: &dyn Sink,
+        watch: Watch<'_>,
+    ) -> Result<Findings>;
     fn report(&self, knobs: &Value, findings: &Findings, report: Report) -> Result<Report>;
 }
 
@@ -65,7 +72,14 @@ impl<S: Study> Erased for S {
         Ok(self.plan(&typed)?.iter().map(|unit| self.unit_name(unit)).collect())
     }
 
-    fn execute(&self, value: &Value, seeds: &[u64], threads: usize, sink: &dyn Sink, watch: Watch<'_>) -> Result<Findings> {
+    fn execute(
+        &self,
+        value: &Value,
+        seeds: &[u64],
+        threads: usize,
+        sink: &dyn Sink,
+        watch: Watch<'_>,
+    ) -> Result<Findings> {
         engine::execute(self, &knobs::check(value, "knobs")?, seeds, threads, sink, watch)
     }
 
@@ -149,7 +163,14 @@ impl StudyEntry {
     ///
     /// # Errors
     /// As there.
-    pub fn execute(&self, knobs: &Value, seeds: &[u64], threads: usize, sink: &dyn Sink, watch: Watch<'_>) -> Result<Findings> {
+    pub fn execute(
+        &self,
+        knobs: &Value,
+        seeds: &[u64],
+        threads: usize,
+        sink: &dyn Sink,
+        watch: Watch<'_>,
+    ) -> Result<Findings> {
         self.erased.execute(knobs, seeds, threads, sink, watch)
     }
 
@@ -175,8 +196,16 @@ impl StudyEntry {
     ///
     /// # Errors
     /// Where the knobs cannot be written as TOML.
-    pub fn resolved_file(&self, preset: &str, seeds: usize, minutes: f64, knobs: &Value, manifest_text: &str) -> Result<String> {
-        let fail = |error: &dyn std::fmt::Display| Error::Failed(format!("cannot write the resolved study file: {error}"));
+    pub fn resolved_file(
+        &self,
+        preset: &str,
+        seeds: usize,
+        minutes: f64,
+        knobs: &Value,
+        manifest_text: &str,
+    ) -> Result<String> {
+        let fail =
+            |error: &dyn std::fmt::Display| Error::Failed(format!("cannot write the resolved study file: {error}"));
         let mut document: toml::Table = toml::from_str(manifest_text).map_err(|error| fail(&error))?;
         let knobs = toml::Table::try_from(without_nulls(knobs)).map_err(|error| fail(&error))?;
         let mut content = toml::Table::new();
@@ -192,9 +221,9 @@ impl StudyEntry {
 /// TOML has no null: a knob without a value is left out, and its default is `None` again.
 fn without_nulls(value: &Value) -> Value {
     match value {
-        Value::Object(object) => {
-            Value::Object(object.iter().filter(|(_, v)| !v.is_null()).map(|(k, v)| (k.clone(), without_nulls(v))).collect())
-        }
+        Value::Object(object) => Value::Object(
+            object.iter().filter(|(_, v)| !v.is_null()).map(|(k, v)| (k.clone(), without_nulls(v))).collect(),
+        ),
         Value::Array(items) => Value::Array(items.iter().map(without_nulls).collect()),
         other => other.clone(),
     }

@@ -44,7 +44,8 @@ fn collect(root: &Value, schema: &Value, defaults: &Value, prefix: &str, knobs: 
         if resolved.get("properties").is_some() && default.is_object() {
             collect(root, &resolved, &default, &path, knobs);
         } else {
-            let help = property.get("description").or(resolved.get("description")).and_then(Value::as_str).unwrap_or_default();
+            let help =
+                property.get("description").or(resolved.get("description")).and_then(Value::as_str).unwrap_or_default();
             let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
             knobs.push(Knob { path, help, default, range: range(root, &resolved), schema: resolved });
         }
@@ -53,7 +54,9 @@ fn collect(root: &Value, schema: &Value, defaults: &Value, prefix: &str, knobs: 
 
 /// The schema behind a `$ref`, its own keywords kept beside what it refers to.
 fn resolve(root: &Value, schema: &Value) -> Value {
-    let Some(target) = schema.get("$ref").and_then(Value::as_str).and_then(|path| root.pointer(path.trim_start_matches('#'))) else {
+    let Some(target) =
+        schema.get("$ref").and_then(Value::as_str).and_then(|path| root.pointer(path.trim_start_matches('#')))
+    else {
         return schema.clone();
     };
     let mut merged = target.clone();
@@ -178,7 +181,9 @@ fn check_ranges(root: &Value, schema: &Value, value: &Value, source: &str, path:
     let schema = resolve(root, schema);
     let refuse = || Err(Error::Input(format!("{source}: {path} is {value}; expected {}", range(root, &schema))));
     if let Some(x) = value.as_f64() {
-        let outside = |key: &str, past: fn(f64, f64) -> bool| schema.get(key).and_then(Value::as_f64).is_some_and(|end| past(x, end));
+        let outside = |key: &str, past: fn(f64, f64) -> bool| {
+            schema.get(key).and_then(Value::as_f64).is_some_and(|end| past(x, end))
+        };
         if outside("minimum", |x, end| x < end)
             || outside("maximum", |x, end| x > end)
             || outside("exclusiveMinimum", |x, end| x <= end)
@@ -190,7 +195,8 @@ fn check_ranges(root: &Value, schema: &Value, value: &Value, source: &str, path:
     if let (Some(text), Some(names)) = (value.as_str(), choices(&schema))
         && !names.iter().any(|name| name == text)
     {
-        let hint = nearest(text, names.iter().map(String::as_str)).map_or(String::new(), |near| format!("; did you mean {near:?}?"));
+        let hint = nearest(text, names.iter().map(String::as_str))
+            .map_or(String::new(), |near| format!("; did you mean {near:?}?"));
         return Err(Error::Input(format!("{source}: {path} is {text:?}; expected one of {}{hint}", names.join(", "))));
     }
     if let Some(kind) = schema.get("type").and_then(Value::as_str) {
@@ -276,7 +282,10 @@ mod tests {
         let knobs = list::<Knobs>().unwrap();
         let find = |path: &str| knobs.iter().find(|k| k.path == path).unwrap();
         assert_eq!(find("n").help, "How many sentences.");
-        assert_eq!((find("train.epochs").default.clone(), find("train.epochs").range.as_str()), (json!(3), "integer from 1 to 100"));
+        assert_eq!(
+            (find("train.epochs").default.clone(), find("train.epochs").range.as_str()),
+            (json!(3), "integer from 1 to 100")
+        );
         assert_eq!(find("kind").range, "lstm | gpt2");
     }
 

@@ -75,8 +75,9 @@ impl Manifest {
             return Err(fail(format!("expected at most {MAX_STUDY_FILE} bytes, got {}", text.len())));
         }
         let file: File = toml::from_str(text).map_err(|error| fail(error.to_string().trim_end().to_owned()))?;
-        let valid_part =
-            |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+        let valid_part = |part: &str| {
+            !part.is_empty() && part.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+        };
         match file.study.split_once('/') {
             Some((toolkit, study)) if valid_part(toolkit) && valid_part(study) => {}
             _ => return Err(fail(format!("expected study = \"toolkit/name\", got {:?}", file.study))),
@@ -98,7 +99,14 @@ impl Manifest {
         if let Some(twice) = ids.windows(2).find(|pair| pair[0] == pair[1]) {
             return Err(fail(format!("two claims have the id {:?}", twice[0])));
         }
-        Ok(Self { study: file.study, title: file.title, summary: file.summary, paper: file.paper, presets: file.preset, claims })
+        Ok(Self {
+            study: file.study,
+            title: file.title,
+            summary: file.summary,
+            paper: file.paper,
+            presets: file.preset,
+            claims,
+        })
     }
 
     /// The toolkit's part of the name.
@@ -113,7 +121,8 @@ impl Manifest {
     pub fn preset(&self, name: &str) -> Result<&Preset> {
         self.presets.get(name).ok_or_else(|| {
             let known: Vec<&str> = self.presets.keys().map(String::as_str).collect();
-            let hint = crate::nearest(name, known.iter().copied()).map_or(String::new(), |near| format!("; did you mean {near:?}?"));
+            let hint = crate::nearest(name, known.iter().copied())
+                .map_or(String::new(), |near| format!("; did you mean {near:?}?"));
             Error::Input(format!("{} has no preset {name:?}: expected one of {}{hint}", self.study, known.join(", ")))
         })
     }
@@ -140,7 +149,10 @@ mod tests {
     #[test]
     fn a_good_file_is_read() {
         let manifest = Manifest::parse(GOOD, "x").unwrap();
-        assert_eq!((manifest.toolkit(), manifest.claims.len(), manifest.preset("smoke").unwrap().seeds), ("text", 1, 3));
+        assert_eq!(
+            (manifest.toolkit(), manifest.claims.len(), manifest.preset("smoke").unwrap().seeds),
+            ("text", 1, 3)
+        );
         assert!(manifest.preset("smok").unwrap_err().to_string().contains("did you mean \"smoke\""));
     }
 
@@ -148,7 +160,10 @@ mod tests {
     fn errors_say_where_and_what() {
         let unknown = GOOD.replace("expected_minutes", "expectd_minutes");
         let message = Manifest::parse(&unknown, "mine.toml").unwrap_err().to_string();
-        assert!(message.contains("mine.toml") && message.contains("line 4") && message.contains("expectd_minutes"), "{message}");
+        assert!(
+            message.contains("mine.toml") && message.contains("line 4") && message.contains("expectd_minutes"),
+            "{message}"
+        );
         let two = GOOD.replace("less =", "greater = [\"x\", \"y\"]\n less =");
         assert!(Manifest::parse(&two, "x").unwrap_err().to_string().contains("exactly one comparison"));
         assert!(Manifest::parse("study = \"one\"", "x").unwrap_err().to_string().contains("toolkit/name"));

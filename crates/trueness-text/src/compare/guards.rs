@@ -61,7 +61,12 @@ fn memorised(
     let base = duplicates::between(&real.corpus.sentences, &training.sentences, options)?;
     let method = "share of sentences that stand in the training text, Wilson";
     record(run, subject, "memorised", Estimate::proportion(known.exact, n, method));
-    record(run, subject, "nearly-memorised", Estimate::proportion(known.near, n, "share near to one in the training text, Wilson"));
+    record(
+        run,
+        subject,
+        "nearly-memorised",
+        Estimate::proportion(known.near, n, "share near to one in the training text, Wilson"),
+    );
     let (share, floor) = (known.exact as f64 / n.max(1) as f64, base.exact as f64 / base.n.max(1) as f64);
     if share > NOTABLE && share > 2.0 * floor {
         run.warn(format!(

@@ -1,12 +1,13 @@
 //! What can be asked of a comparison.
 
-use crate::corpus::Tokenizer;
+use crate::corpus::{Corpus, Tokenizer, read};
 use crate::discriminator::Classifier;
 use crate::error::{Error, Result};
 use crate::metric;
 use crate::metric::bleu::Compat;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::path::Path;
 use trueness_core::nearest;
 
 /// The groups of metrics that `only` chooses from, and whether they are measured by default.
@@ -20,6 +21,9 @@ pub const METRICS: [(&str, bool); 8] = [
     ("diversity", true),
     ("frontier", false),
 ];
+
+/// Intervals from fewer sentences than this would pretend to know what they cannot.
+pub(super) const FEWEST: usize = 20;
 
 /// The knobs of `trueness text compare`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -98,7 +102,10 @@ impl CompareKnobs {
         for name in &self.only {
             if !names.contains(&name.as_str()) {
                 let hint = nearest(name, names).map_or(String::new(), |near| format!("; did you mean {near:?}?"));
-                return Err(Error::Input(format!("there is no metric {name:?} to choose: expected {}{hint}", names.join(", "))));
+                return Err(Error::Input(format!(
+                    "there is no metric {name:?} to choose: expected {}{hint}",
+                    names.join(", ")
+                )));
             }
         }
         let by = self.ranked_by();
@@ -108,7 +115,9 @@ impl CompareKnobs {
             Error::Input(format!("there is no metric {by:?} to rank by{hint}"))
         })?;
         if !self.measures(card.group) || card.better == metric::Better::Neither {
-            return Err(Error::Input(format!("cannot rank by {by:?}: it is not measured, or neither end of it is better")));
+            return Err(Error::Input(format!(
+                "cannot rank by {by:?}: it is not measured, or neither end of it is better"
+            )));
         }
         if self.classifier.is_empty() {
             return Err(Error::Input("expected at least one classifier: ngram or cnn".to_owned()));
@@ -123,17 +132,47 @@ impl CompareKnobs {
             }
         }
         self.caps()?;
+        self.check_files()?;
         trueness_nn::device::parse(&self.device)?;
         self.tokenizer.parse::<Tokenizer>().map(|_| ())
     }
 
+    /// Reads every text once before anything is begun, so that a bad one costs nothing.
+    fn check_files(&self) -> Result<()> {
+        let read = |path: &String| -> Result<Corpus> {
+            let corpus = read::read(Path::new(path))?;
+            if corpus.len() < FEWEST {
+                return Err(Error::Input(format!(
+                    "{path}: a comparison needs at least {FEWEST} sentences in every file, got {}",
+                    corpus.len()
+                )));
+            }
+            Ok(corpus)
+        };
+        let real = read(&self.real)?;
+        for candidate in &self.candidates {
+            if read(candidate)?.hash == real.hash {
+                return Err(Error::Input(format!(
+                    "{} and {candidate} hold the same text: a text cannot be compared with itself; see the floor for real against real",
+                    self.real
+                )));
+            }
+        }
+        Ok(())
+    }
+
     /// The metric that ranks the candidates: the one asked for, or the first that is measured.
     pub(super) fn ranked_by(&self) -> &str {
-        let leading = |group: &str| metric::CATALOGUE.iter().find(|c| c.group == group && c.better != metric::Better::Neither);
+        let leading =
+            |group: &str| metric::CATALOGUE.iter().find(|c| c.group == group && c.better != metric::Better::Neither);
         if !self.by.is_empty() {
             return &self.by;
         }
-        METRICS.iter().find(|(name, _)| self.measures(name)).and_then(|(name, _)| leading(name)).map_or("dd", |card| card.name)
+        METRICS
+            .iter()
+            .find(|(name, _)| self.measures(name))
+            .and_then(|(name, _)| leading(name))
+            .map_or("dd", |card| card.name)
     }
 
     /// Whether a group of metrics is asked for.
@@ -148,6 +187,10 @@ impl CompareKnobs {
 
     /// The caps of BLEU that `compat` names.
     pub(super) fn caps(&self) -> Result<metric::bleu::Caps> {
-        if self.compat.is_empty() { Ok(metric::bleu::Caps::default()) } else { Ok(self.compat.parse::<Compat>()?.caps()) }
+        if self.compat.is_empty() {
+            Ok(metric::bleu::Caps::default())
+        } else {
+            Ok(self.compat.parse::<Compat>()?.caps())
+        }
     }
 }

@@ -1,10 +1,10 @@
 //! What each unit of a comparison measures.
 
 use super::guards;
-use super::knobs::CompareKnobs;
+use super::knobs::{CompareKnobs, FEWEST};
 use super::{Text, load, subjects};
 use crate::corpus::{Encoded, Tokenizer, Vocabulary, split};
-use crate::discriminator::{FeatureConfig, Judged, Protocol, Surface, giveaways, surface_discrepancy};
+use crate::discriminator::{Judged, Protocol, Surface, giveaways, surface_discrepancy};
 use crate::error::{Error, Result};
 use crate::metric::bleu::{self, Settings};
 use crate::metric::discrepancy::{Discrepancy, Scores};
@@ -77,15 +77,13 @@ pub(super) fn floor(knobs: &CompareKnobs, run: &mut Run<'_>) -> Result<()> {
     let (real, _) = load(&knobs.real, &tokenizer, knobs.sample, &mut vocabulary, run.seed())?;
     let (subject, _) = subjects(knobs);
     let n = real.corpus.len();
-    if n < 20 {
-        return Err(Error::Input(format!("{}: expected at least 20 sentences to compare with, got {n}", knobs.real)));
-    }
     let options = split::SplitOptions::new(split::Sizes::Counts(vec![n / 2, n / 2]));
     let halves = split::split(&real.corpus.sentences, &options, run.seed().child("compare/halves"))?;
     let (a, b) = (real.subset(&halves[0]), real.subset(&halves[1]));
     let provenance = provenance(knobs, &tokenizer, &real, &real, run);
     let seed = run.seed();
-    let job = Job { knobs, real: &a, candidate: &b, vocabulary: &vocabulary, subject: subject.clone(), provenance, seed };
+    let job =
+        Job { knobs, real: &a, candidate: &b, vocabulary: &vocabulary, subject: subject.clone(), provenance, seed };
     if knobs.measures("dd") && knobs.scores.is_empty() {
         // The floor is the candidates' protocol at the candidates' size where the real text allows it.
         let m = smallest_candidate(knobs, &tokenizer, seed)?.min(n / 2);
@@ -116,12 +114,6 @@ pub(super) fn candidate(knobs: &CompareKnobs, index: usize, run: &mut Run<'_>) -
     let (real, real_rows) = load(&knobs.real, &tokenizer, knobs.sample, &mut vocabulary, run.seed())?;
     let (text, rows) = load(&knobs.candidates[index], &tokenizer, knobs.sample, &mut vocabulary, run.seed())?;
     let subject = subjects(knobs).1[index].clone();
-    if text.corpus.hash == real.corpus.hash {
-        return Err(Error::Input(format!(
-            "{} and {} hold the same text: a text cannot be compared with itself; see the floor for real against real",
-            knobs.real, knobs.candidates[index]
-        )));
-    }
     let provenance = provenance(knobs, &tokenizer, &real, &text, run);
     let seed = run.seed();
     let job = Job { knobs, real: &real, candidate: &text, vocabulary: &vocabulary, subject, provenance, seed };
@@ -161,17 +153,9 @@ fn discrepancy(job: &Job<'_>, run: &mut Run<'_>) -> Result<()> {
     let knobs = job.knobs;
     let (real, text) = (shuffled(job.real, job.seed, "real"), shuffled(job.candidate, job.seed, "candidate"));
     let n = real.corpus.len().min(text.corpus.len());
-    if n < 20 {
-        return Err(Error::Input(format!(
-            "DD needs at least 20 sentences on each side, got {} in {} and {} in {}",
-            job.real.corpus.len(),
-            job.knobs.real,
-            job.candidate.corpus.len(),
-            job.subject
-        )));
-    }
     let floor = (job.real.corpus.len() / 2).min(smallest_candidate(knobs, &knobs.tokenizer.parse()?, run.seed())?);
-    let mut sizes: Vec<usize> = [n / 8, n / 4, n / 2, floor].into_iter().filter(|&size| size >= 20 && size < n).collect();
+    let mut sizes: Vec<usize> =
+        [n / 8, n / 4, n / 2, floor].into_iter().filter(|&size| size >= FEWEST && size < n).collect();
     sizes.push(n);
     sizes.sort_unstable();
     sizes.dedup();
@@ -185,7 +169,11 @@ fn discrepancy(job: &Job<'_>, run: &mut Run<'_>) -> Result<()> {
             continue;
         }
         for measure in judged.discrepancy.measures() {
-            let measure = if measure.name == "dd-p" { measure } else { Measure { estimate: measure.estimate.n(n as u64), ..measure } };
+            let measure = if measure.name == "dd-p" {
+                measure
+            } else {
+                Measure { estimate: measure.estimate.n(n as u64), ..measure }
+            };
             push(run, job, measure, &dd_signature(job, n));
         }
         keep_decisions(&judged.discrepancy, &judged.scores, run)?;
@@ -231,8 +219,9 @@ fn surfaces(job: &Job<'_>, real: &Text, text: &Text, n: usize, run: &mut Run<'_>
         found.push((name, dd));
     }
     let mut words = Protocol { classifiers: vec![crate::discriminator::Classifier::Ngram], ..protocol(knobs) };
-    words.ngram.features = FeatureConfig { max_order: 1, ..words.ngram.features };
-    let judged = words.judge(&real.encoded, &text.encoded, job.vocabulary.len(), knobs.resamples, 0, seed, run.watch())?;
+    words.ngram.orders = vec![1];
+    let judged =
+        words.judge(&real.encoded, &text.encoded, job.vocabulary.len(), knobs.resamples, 0, seed, run.watch())?;
     found.push(("dd-words", judged.discrepancy.dd.n(n as u64)));
     for (name, dd) in found {
         push(run, job, Measure::new(name, dd), &format!("{name}|n:{n}"));
@@ -243,8 +232,12 @@ fn surfaces(job: &Job<'_>, real: &Text, text: &Text, n: usize, run: &mut Run<'_>
 /// DD from scores that the person brought.
 fn scored(job: &Job<'_>, index: usize, rows: [Option<&[usize]>; 2], run: &mut Run<'_>) -> Result<()> {
     let files = &job.knobs.scores;
-    let read = |path: &str, text: &Text, rows: Option<&[usize]>| guards::read_scores(Path::new(path), text.corpus.len(), rows);
-    let scores = [Scores { real: read(&files[0], job.real, rows[0])?, generated: read(&files[index + 1], job.candidate, rows[1])? }];
+    let read =
+        |path: &str, text: &Text, rows: Option<&[usize]>| guards::read_scores(Path::new(path), text.corpus.len(), rows);
+    let scores = [Scores {
+        real: read(&files[0], job.real, rows[0])?,
+        generated: read(&files[index + 1], job.candidate, rows[1])?,
+    }];
     let seed = job.seed.child("compare/scores");
     let found = Discrepancy::measure(&scores, job.knobs.resamples, job.knobs.permutations, seed)
         .ok_or_else(|| Error::Input("the score files hold no scores".to_owned()))?;
@@ -349,8 +342,8 @@ fn language_models(job: &Job<'_>, seed: Seed) -> Result<Vec<Measure>> {
 /// The excess over the floor, for every candidate.
 pub(super) fn derive(knobs: &CompareKnobs, seed: &SeedFindings) -> Vec<Measure> {
     let (real, names) = subjects(knobs);
-    let Some(floor) = seed.measure("dd-floor", &real) else { return Vec::new() };
-    let mut derived = Vec::new();
+    let mut derived = super::rank::differences(knobs.ranked_by(), &names, seed);
+    let Some(floor) = seed.measure("dd-floor", &real) else { return derived };
     for subject in names {
         let Some(at) = seed.measure(&format!("dd@{}", floor.estimate.n), &subject) else { continue };
         let (Some(a), Some(b)) = (at.estimate.value, floor.estimate.value) else { continue };

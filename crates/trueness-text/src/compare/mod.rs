@@ -6,6 +6,7 @@
 mod guards;
 mod knobs;
 mod measure;
+mod rank;
 mod report;
 
 pub use knobs::{CompareKnobs, METRICS};
@@ -18,8 +19,10 @@ use trueness_core::study::SeedFindings;
 use trueness_core::{Findings, Measure, Run, Study, StudySource, report::Report};
 
 /// The files that describe the comparison.
-pub const SOURCE: StudySource =
-    StudySource { manifest: include_str!("../../studies/compare/study.toml"), readme: include_str!("../../studies/compare/README.md") };
+pub const SOURCE: StudySource = StudySource {
+    manifest: include_str!("../../studies/compare/study.toml"),
+    readme: include_str!("../../studies/compare/README.md"),
+};
 
 /// The comparison of candidate texts with a real one.
 #[derive(Clone, Copy, Debug, Default)]
@@ -45,7 +48,8 @@ impl Text {
     /// The sentences with the given numbers, as a text of their own.
     pub(crate) fn subset(&self, indices: &[usize]) -> Self {
         let sentences = indices.iter().map(|&i| self.corpus.sentences[i].clone()).collect();
-        let corpus = Corpus { hash: self.corpus.hash.clone(), ..Corpus::from_sentences(self.corpus.name.clone(), sentences) };
+        let corpus =
+            Corpus { hash: self.corpus.hash.clone(), ..Corpus::from_sentences(self.corpus.name.clone(), sentences) };
         Self { corpus, encoded: self.encoded.subset(indices) }
     }
 
@@ -83,10 +87,13 @@ pub(crate) fn load(
 /// What candidates and the real text are called: the file's name, or the path as given where two
 /// files have the same name.
 pub(crate) fn subjects(knobs: &CompareKnobs) -> (String, Vec<String>) {
-    let name = |path: &str| Path::new(path).file_name().map_or(path.to_owned(), |name| name.to_string_lossy().into_owned());
+    let name =
+        |path: &str| Path::new(path).file_name().map_or(path.to_owned(), |name| name.to_string_lossy().into_owned());
     let mut names: Vec<String> = knobs.candidates.iter().map(|path| name(path)).collect();
     let real = name(&knobs.real);
-    let clash = |i: usize, names: &[String]| names[i] == real || names.iter().enumerate().any(|(j, other)| j != i && *other == names[i]);
+    let clash = |i: usize, names: &[String]| {
+        names[i] == real || names.iter().enumerate().any(|(j, other)| j != i && *other == names[i])
+    };
     let clashes: Vec<bool> = (0..names.len()).map(|i| clash(i, &names)).collect();
     for (i, clashing) in clashes.into_iter().enumerate() {
         if clashing {

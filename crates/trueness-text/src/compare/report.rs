@@ -1,20 +1,14 @@
 //! The comparison's report: who is closer, by how much, what gives each candidate away.
 
 use super::knobs::CompareKnobs;
-use super::measure::{Decisions, Named, Paired, standard_error};
+use super::measure::{Decisions, Named};
+use super::rank::{Ranked, difference, rank};
 use super::subjects;
+use crate::metric;
 use crate::metric::discrepancy::BINS;
-use crate::metric::{self, Better};
-use trueness_core::report::{Axis, Best, Cell, Figure, Kind, Report, Series, Table, format_estimate};
+use trueness_core::report::{Axis, Cell, Figure, Kind, Report, Series, Table, format_estimate};
 use trueness_core::study::SeedFindings;
-use trueness_core::{Estimate, Findings, mean_sd};
-
-/// A candidate and its value of the ranking metric.
-struct Ranked {
-    subject: String,
-    unit: String,
-    estimate: Estimate,
-}
+use trueness_core::{Estimate, Findings};
 
 pub(super) fn write(knobs: &CompareKnobs, findings: &Findings, mut report: Report) -> Report {
     let (real, names) = subjects(knobs);
@@ -22,7 +16,7 @@ pub(super) fn write(knobs: &CompareKnobs, findings: &Findings, mut report: Repor
     let Some(seed) = findings.first() else { return report };
     let ranked = rank(by, &names, seed);
     let title = metric::card(by).map_or(by, |card| card.title);
-    report = report.lead(lead(by, title, &ranked, seed));
+    report = report.lead(lead(by, title, &real, &ranked, seed));
     for text in telling(&names, &real, seed) {
         report = report.warning(text);
     }
@@ -39,12 +33,25 @@ pub(super) fn write(knobs: &CompareKnobs, findings: &Findings, mut report: Repor
         report = report.figure(figure);
     }
     report = main_table(&names, &real, seed, report);
+    for (i, subject) in names.iter().enumerate() {
+        let named: Vec<Named> = seed.kept(&format!("candidate-{}", i + 1), "giveaways").unwrap_or_default();
+        let list = |more: bool| {
+            let texts: Vec<String> =
+                named.iter().filter(|n| (n.z > 0.0) == more).take(5).map(|n| format!("`{}`", n.text)).collect();
+            if texts.is_empty() { "nothing".to_owned() } else { texts.join(", ") }
+        };
+        if !named.is_empty() {
+            report =
+                report.text(format!("What gives {subject} away: too many {}; too few {}.", list(true), list(false)));
+        }
+    }
     for named in names.iter().enumerate() {
         report = details(named, seed, report);
     }
     report = curves(&names, &real, seed, report);
     report = calibration(&names, seed, report);
-    let mut signatures = Table::new("Signatures: everything that a value depends on").words("measure").words("of").words("signature");
+    let mut signatures =
+        Table::new("Signatures: everything that a value depends on").words("measure").words("of").words("signature");
     for measure in &seed.measures {
         signatures = signatures.row([
             Cell::Code(measure.name.clone()),
@@ -55,69 +62,54 @@ pub(super) fn write(knobs: &CompareKnobs, findings: &Findings, mut report: Repor
     report.heading("Signatures").table(signatures)
 }
 
-fn rank(by: &str, names: &[String], seed: &SeedFindings) -> Vec<Ranked> {
-    let lower = metric::card(by).is_none_or(|card| card.better == Better::Lower);
-    let mut ranked: Vec<Ranked> = names
-        .iter()
-        .enumerate()
-        .filter_map(|(i, subject)| {
-            let estimate = seed.measure(by, subject)?.estimate.clone();
-            Some(Ranked { subject: subject.clone(), unit: format!("candidate-{}", i + 1), estimate })
-        })
-        .collect();
-    let key = |r: &Ranked| r.estimate.value.map_or(f64::INFINITY, |v| if lower { v } else { -v });
-    ranked.sort_by(|a, b| key(a).total_cmp(&key(b)));
-    ranked
+fn lead(by: &str, title: &str, real: &str, ranked: &[Ranked], seed: &SeedFindings) -> String {
+    let floor = seed.measure("dd-floor", real).filter(|_| by == "dd").map_or(String::new(), |m| {
+        let (n, shown) = (m.estimate.n, format_estimate(&m.estimate));
+        format!(" Real against real: {shown} at {n} sentences each (0: no classifier tells them apart).")
+    });
+    let closest = closest(by, title, ranked, seed);
+    format!("{closest}{floor}")
 }
 
-fn lead(by: &str, title: &str, ranked: &[Ranked], seed: &SeedFindings) -> String {
+fn closest(by: &str, title: &str, ranked: &[Ranked], seed: &SeedFindings) -> String {
     match ranked {
         [] => format!("No candidate has a {title}."),
-        [only] => format!("{}: {title} {}.", only.subject, format_estimate(&only.estimate)),
+        [only] => {
+            let (n, shown) = (only.estimate.n, format_estimate(&only.estimate));
+            format!("{}: {title} {shown} over {n} sentences.", only.subject)
+        }
         [first, second, ..] => {
             let gap = difference(by, second, first, seed);
             let shown = format_estimate(&gap);
             if gap.covers(0.0) {
-                format!("Too close to call between {} and {} by {title}: difference {shown}.", first.subject, second.subject)
+                format!(
+                    "Too close to call between {} and {} by {title}: difference {shown}.",
+                    first.subject, second.subject
+                )
             } else {
                 let gap = if gap.value.is_some_and(|v| v < 0.0) { gap.map(|v| -v) } else { gap };
-                format!("{} is closest by {title}, ahead of {} by {}.", first.subject, second.subject, format_estimate(&gap))
+                format!(
+                    "{} is closest by {title}, ahead of {} by {}.",
+                    first.subject,
+                    second.subject,
+                    format_estimate(&gap)
+                )
             }
         }
     }
 }
 
-/// `a` minus `b`: paired over real sentences where the metric scores those, else from both intervals.
-fn difference(by: &str, a: &Ranked, b: &Ranked, seed: &SeedFindings) -> Estimate {
-    let (Some(x), Some(y)) = (a.estimate.value, b.estimate.value) else { return Estimate::missing("a value is missing") };
-    let n = a.estimate.n.min(b.estimate.n);
-    if by == "dd"
-        && let (Some(p), Some(q)) = (seed.kept::<Decisions>(&a.unit, "decisions"), seed.kept::<Decisions>(&b.unit, "decisions"))
-        && p.real.len() == q.real.len()
-    {
-        let variance = |values: &[f64]| mean_sd(values).1.powi(2) / values.len().max(1) as f64;
-        let gaps: Vec<f64> = p.real.iter().zip(&q.real).map(|(u, v)| u - v).collect();
-        let sentences = (variance(&gaps) + variance(&p.generated) + variance(&q.generated)) / 4.0;
-        let error = (sentences + p.seed_variance + q.seed_variance).sqrt();
-        return Estimate::normal(x - y, error, n, "paired over held-out real sentences");
-    }
-    let paired = |unit: &str| seed.kept::<Paired>(unit, "paired").and_then(|mut all| all.remove(by));
-    if let (Some(p), Some(q)) = (paired(&a.unit), paired(&b.unit))
-        && p.len() == q.len()
-    {
-        let gaps: Vec<f64> = p.iter().zip(&q).map(|(u, v)| u - v).collect();
-        return Estimate::normal(x - y, mean_sd(&gaps).1 / (gaps.len() as f64).sqrt(), n, "paired over real sentences");
-    }
-    let error = standard_error(&a.estimate).hypot(standard_error(&b.estimate));
-    Estimate::normal(x - y, error, n, "from both intervals, as of independent texts")
-}
-
 fn closeness(by: &str, title: &str, ranked: &[Ranked], seed: &SeedFindings) -> Table {
-    let mut table = Table::new(format!("Differences of {title} between candidates")).words("candidates").numbers("difference").words("verdict").words("how");
+    let mut table = Table::new(format!("Differences of {title} between candidates"))
+        .words("candidates")
+        .numbers("difference")
+        .words("verdict")
+        .words("how");
     for (i, first) in ranked.iter().enumerate() {
         for second in &ranked[i + 1..] {
             let gap = difference(by, second, first, seed);
-            let verdict = if gap.covers(0.0) { "too close to call".to_owned() } else { format!("{} is closer", first.subject) };
+            let verdict =
+                if gap.covers(0.0) { "too close to call".to_owned() } else { format!("{} is closer", first.subject) };
             let how = gap.method.clone();
             table = table.row([
                 Cell::Text(format!("{} − {}", second.subject, first.subject)),
@@ -136,15 +128,22 @@ fn telling(names: &[String], real: &str, seed: &SeedFindings) -> Vec<String> {
     for (i, subject) in names.iter().enumerate() {
         let Some(dd) = seed.measure("dd", subject).and_then(|m| m.estimate.value) else { continue };
         let of = |name: &str| seed.measure(name, subject).map(|m| m.estimate.clone());
-        for (name, what) in [("dd-length", "only the length of a sentence"), ("dd-punctuation", "only punctuation and the first letter's case")] {
-            if let Some(e) = of(name).filter(|e| e.low.is_some_and(|low| low > 0.05) && e.value.is_some_and(|v| v > dd / 2.0)) {
+        for (name, what) in [
+            ("dd-length", "only the length of a sentence"),
+            ("dd-punctuation", "only punctuation and the first letter's case"),
+        ] {
+            if let Some(e) =
+                of(name).filter(|e| e.low.is_some_and(|low| low > 0.05) && e.value.is_some_and(|v| v > dd / 2.0))
+            {
                 warnings.push(format!(
                     "{subject}: a classifier that sees {what} already reaches DD {} of {dd:.2}: look at the formatting first",
                     format_estimate(&e)
                 ));
             }
         }
-        if let Some(e) = of("dd-words").filter(|e| e.low.is_some_and(|low| low > 0.3) && e.value.is_some_and(|v| v > 0.8 * dd)) {
+        if let Some(e) =
+            of("dd-words").filter(|e| e.low.is_some_and(|low| low > 0.3) && e.value.is_some_and(|v| v > 0.8 * dd))
+        {
             let named: Vec<Named> = seed.kept(&format!("candidate-{}", i + 1), "giveaways").unwrap_or_default();
             let side = |more: bool| {
                 let words: Vec<&str> = named
@@ -168,65 +167,87 @@ fn telling(names: &[String], real: &str, seed: &SeedFindings) -> Vec<String> {
 }
 
 /// The metrics of the first table, where they were measured; the details hold all.
-const SHOWN: [&str; 9] =
-    ["dd", "dd-excess", "bleu-4", "self-bleu-4", "reverse-bleu-4", "lm-score", "reverse-lm-score", "frechet", "distinct-3"];
+const SHOWN: [&str; 9] = [
+    "dd",
+    "dd-excess",
+    "bleu-4",
+    "self-bleu-4",
+    "reverse-bleu-4",
+    "lm-score",
+    "reverse-lm-score",
+    "frechet",
+    "distinct-3",
+];
 
-fn main_table(names: &[String], real: &str, seed: &SeedFindings, mut report: Report) -> Report {
+/// Metrics as rows, texts as columns, the real text against itself last.
+fn main_table(names: &[String], real: &str, seed: &SeedFindings, report: Report) -> Report {
     let halves = format!("{real} (halves)");
-    let shown: Vec<&str> =
-        SHOWN.into_iter().chain(["frontier"]).filter(|name| names.iter().any(|s| seed.measure(name, s).is_some())).collect();
-    let mut table = Table::new("All candidates, with 90 % intervals").words("text");
-    for name in &shown {
-        let card = metric::card(name);
-        let title = card.map_or(*name, |card| card.title);
-        table = match card.map(|card| card.better) {
-            Some(Better::Lower) => table.ranked(title, Best::Lowest),
-            Some(Better::Higher) => table.ranked(title, Best::Highest),
-            _ => table.numbers(title),
-        };
-    }
-    let cell = |name: &str, subject: &str| seed.measure(name, subject).map_or(Cell::Missing, |m| Cell::Estimate(m.estimate.clone()));
+    let mut table =
+        Table::new("All candidates beside the real text against itself, with 90 % intervals").words("metric");
     for subject in names {
-        table = table.row(std::iter::once(Cell::Text(subject.clone())).chain(shown.iter().map(|name| cell(name, subject))));
+        table = table.numbers(subject.clone());
     }
-    report = report.table(table);
-    let mut floor = Table::new("The real text against itself: what the same metrics find where there is nothing to find").words("text");
-    for name in &shown {
-        floor = floor.numbers(metric::card(name).map_or(*name, |card| card.title));
+    table = table.numbers("real against real");
+    if names.len() > 1 {
+        table = table.words("closest");
     }
-    let row = shown.iter().map(|name| if *name == "dd" { cell("dd-floor", real) } else { cell(name, &halves) });
-    let row: Vec<Cell> = std::iter::once(Cell::Text(halves.clone())).chain(row).collect();
-    if row.iter().skip(1).any(|c| *c != Cell::Missing) {
-        report = report.table(floor.row(row).note(
-            "Two random halves of the real text, one as the real text and one as the candidate. BLEU, self-BLEU and distinct-n depend on the number of sentences, so that a half can be compared with a candidate of its own size alone.",
-        ));
+    for name in
+        SHOWN.into_iter().chain(["frontier"]).filter(|name| names.iter().any(|s| seed.measure(name, s).is_some()))
+    {
+        let cell = |name: &str, subject: &str| {
+            seed.measure(name, subject).map_or(Cell::Missing, |m| Cell::Estimate(m.estimate.clone()))
+        };
+        let mut row = vec![Cell::Text(metric::card(name).map_or(name, |card| card.title).to_owned())];
+        row.extend(names.iter().map(|subject| cell(name, subject)));
+        row.push(if name == "dd" { cell("dd-floor", real) } else { cell(name, &halves) });
+        if names.len() > 1 {
+            row.push(match rank(name, names, seed).as_slice() {
+                [first, second, ..] if !difference(name, second, first, seed).covers(0.0) => {
+                    Cell::Text(first.subject.clone())
+                }
+                _ => Cell::Text("too close to call".to_owned()),
+            });
+        }
+        table = table.row(row);
     }
-    report
+    report.table(table.note(
+        "Real against real: two random halves of the real text, one as the real text and one as the candidate. BLEU, self-BLEU and distinct-n depend on the number of sentences, so that a half can be compared with a candidate of its own size alone.",
+    ))
 }
 
 fn details((i, subject): (usize, &String), seed: &SeedFindings, mut report: Report) -> Report {
     report = report.heading(subject.clone());
-    let mut table = Table::new(format!("Everything measured of {subject}")).words("measure").words("name").numbers("value").words("n");
+    let mut table = Table::new(format!("Everything measured of {subject}"))
+        .words("measure")
+        .numbers("value")
+        .words("name")
+        .words("n");
     for measure in seed.measures.iter().filter(|m| m.subject == *subject) {
-        let title = metric::card(&measure.name).map_or("", |card| card.title);
+        let title = metric::card(&measure.name).map_or(measure.name.as_str(), |card| card.title);
         table = table.row([
             Cell::Text(title.to_owned()),
-            Cell::Code(measure.name.clone()),
             Cell::Estimate(measure.estimate.clone()),
+            Cell::Code(measure.name.clone()),
             Cell::Text(measure.estimate.n.to_string()),
         ]);
     }
     report = report.table(table);
     let named: Vec<Named> = seed.kept(&format!("candidate-{}", i + 1), "giveaways").unwrap_or_default();
     if !named.is_empty() {
-        let mut table = Table::new(format!("What gives {subject} away: the n-grams whose shares of sentences differ most surely"))
-            .words("n-gram")
-            .numbers("real")
-            .numbers("candidate")
-            .words("the candidate has");
+        let mut table =
+            Table::new(format!("What gives {subject} away: the n-grams whose shares of sentences differ most surely"))
+                .words("n-gram")
+                .numbers("real")
+                .numbers("candidate")
+                .words("the candidate has");
         for n in named {
             let more = if n.z > 0.0 { "too many" } else { "too few" };
-            table = table.row([Cell::Code(n.text), Cell::Estimate(n.real), Cell::Estimate(n.generated), Cell::Text(more.to_owned())]);
+            table = table.row([
+                Cell::Code(n.text),
+                Cell::Estimate(n.real),
+                Cell::Estimate(n.generated),
+                Cell::Text(more.to_owned()),
+            ]);
         }
         report = report.table(table);
     }
@@ -248,7 +269,8 @@ fn curves(names: &[String], real: &str, seed: &SeedFindings, report: Report) -> 
             .collect();
         points.sort_by(|a, b| a.0.total_cmp(&b.0));
         drawn |= points.len() > 1;
-        let series = points.into_iter().fold(Series::new(subject.clone(), Kind::Line), |series, (n, e)| series.estimate(n, e));
+        let series =
+            points.into_iter().fold(Series::new(subject.clone(), Kind::Line), |series, (n, e)| series.estimate(n, e));
         figure = figure.series(series);
     }
     if let Some(floor) = seed.measure("dd-floor", real).and_then(|m| m.estimate.value) {
@@ -267,7 +289,8 @@ fn calibration(names: &[String], seed: &SeedFindings, report: Report) -> Report 
     let mut drawn = false;
     for (i, subject) in names.iter().enumerate() {
         let Some(decisions) = seed.kept::<Decisions>(&format!("candidate-{}", i + 1), "decisions") else { continue };
-        let mut pooled: Vec<(f64, bool)> = decisions.scores.iter().flat_map(|[r, g]| [(*r, true), (*g, false)]).collect();
+        let mut pooled: Vec<(f64, bool)> =
+            decisions.scores.iter().flat_map(|[r, g]| [(*r, true), (*g, false)]).collect();
         pooled.sort_by(|a, b| a.0.total_cmp(&b.0));
         let n = pooled.len();
         let mut series = Series::new(subject.clone(), Kind::Points);

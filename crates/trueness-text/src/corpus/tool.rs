@@ -48,14 +48,20 @@ pub fn split_files(knobs: &SplitKnobs, out: &Path, force: bool, seed: Seed) -> R
     let sizes = match (knobs.shares.is_empty(), knobs.counts.is_empty()) {
         (false, true) => Sizes::Shares(knobs.shares.clone()),
         (true, false) => Sizes::Counts(knobs.counts.clone()),
-        _ => return Err(Error::Input("expected either --shares or --counts, for example --shares 0.8,0.1,0.1".to_owned())),
+        _ => {
+            return Err(Error::Input(
+                "expected either --shares or --counts, for example --shares 0.8,0.1,0.1".to_owned(),
+            ));
+        }
     };
     let parts = knobs.shares.len().max(knobs.counts.len());
-    let names: Vec<String> = if knobs.names.is_empty() { (1..=parts).map(|i| format!("part-{i}")).collect() } else { knobs.names.clone() };
+    let names: Vec<String> =
+        if knobs.names.is_empty() { (1..=parts).map(|i| format!("part-{i}")).collect() } else { knobs.names.clone() };
     if names.len() != parts {
         return Err(Error::Input(format!("expected {parts} names, one for each part, got {}", names.len())));
     }
-    if let Some(name) = names.iter().find(|name| name.is_empty() || name.contains(['/', '\\']) || name.starts_with('.')) {
+    if let Some(name) = names.iter().find(|name| name.is_empty() || name.contains(['/', '\\']) || name.starts_with('.'))
+    {
         return Err(Error::Input(format!("{name:?} is no name for a part: expected a file name without its ending")));
     }
     if let Some(i) = (1..names.len()).find(|&i| names[..i].contains(&names[i])) {
@@ -70,7 +76,10 @@ pub fn split_files(knobs: &SplitKnobs, out: &Path, force: bool, seed: Seed) -> R
     std::fs::create_dir_all(out).map_err(trueness_core::Error::io("create the folder", out))?;
     let paths: Vec<_> = names.iter().map(|name| out.join(format!("{name}.txt"))).collect();
     if let Some(path) = paths.iter().find(|path| path.exists() && !force) {
-        return Err(Error::Input(format!("{} is there already; replace it with --force, or name another --out", path.display())));
+        return Err(Error::Input(format!(
+            "{} is there already; replace it with --force, or name another --out",
+            path.display()
+        )));
     }
     let mut table = Table::new("Parts").words("file").numbers("sentences");
     let mut measures = Vec::new();
@@ -133,8 +142,10 @@ pub fn stats(knobs: &StatsKnobs, seed: Seed, watch: Watch<'_>) -> Result<Found> 
             ("repeats", share(own.exact)),
             ("near-repeats", share(own.near)),
         ];
-        table = table.row(std::iter::once(Cell::Text(file.clone())).chain(found.iter().map(|(_, e)| Cell::Estimate(e.clone()))));
-        let signature = format!("tok:{}|text:{}|trueness:{}", tokenizer.name(), &corpus.hash[..8], env!("CARGO_PKG_VERSION"));
+        table = table
+            .row(std::iter::once(Cell::Text(file.clone())).chain(found.iter().map(|(_, e)| Cell::Estimate(e.clone()))));
+        let signature =
+            format!("tok:{}|text:{}|trueness:{}", tokenizer.name(), &corpus.hash[..8], env!("CARGO_PKG_VERSION"));
         measures.extend(found.map(|(name, e)| Measure::new(name, e).of(file.clone()).signed(signature.clone())));
         if corpus.blank_lines > 0 {
             warnings.push(format!("{file}: {} blank lines were skipped", corpus.blank_lines));
@@ -163,7 +174,8 @@ pub fn stats(knobs: &StatsKnobs, seed: Seed, watch: Watch<'_>) -> Result<Found> 
                     measures.push(Measure::new(name, share(count)).of(format!("{first} in {second}")));
                 }
                 let cells = [Cell::Text(first.clone()), Cell::Text(second.clone())];
-                between = between.row(cells.into_iter().chain([found.exact, found.near].map(|count| Cell::Estimate(share(count)))));
+                between = between
+                    .row(cells.into_iter().chain([found.exact, found.near].map(|count| Cell::Estimate(share(count)))));
             }
         }
         report = report.table(between);

@@ -27,7 +27,8 @@ impl Platt {
         let high = (nr + PRIOR) / (nr + 2.0 * PRIOR);
         let low = PRIOR / (ng + 2.0 * PRIOR);
         let points = || real.iter().map(|&x| (x, high)).chain(generated.iter().map(|&x| (x, low)));
-        let loss = |p: Self| points().map(|(x, t)| softplus(p.slope * x + p.shift) - t * (p.slope * x + p.shift)).sum::<f64>();
+        let loss =
+            |p: Self| points().map(|(x, t)| softplus(p.slope * x + p.shift) - t * (p.slope * x + p.shift)).sum::<f64>();
         let mut fit = identity;
         let mut current = loss(fit);
         for _ in 0..100 {

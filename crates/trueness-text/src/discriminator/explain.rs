@@ -52,7 +52,8 @@ pub fn giveaways(real: &Encoded, generated: &Encoded, vocabulary: &Vocabulary, m
         counts.iter().map(|(gram, count)| (*gram, *count, z(*count))).filter(|(_, _, z)| z.abs() > threshold).collect();
     // A hash map's order means nothing: of n-grams that tell the same the shorter comes first, and
     // ties that are left are broken by the n-gram itself.
-    surprising.sort_by(|a, b| b.2.abs().total_cmp(&a.2.abs()).then(length(&a.0).cmp(&length(&b.0))).then(a.0.cmp(&b.0)));
+    surprising
+        .sort_by(|a, b| b.2.abs().total_cmp(&a.2.abs()).then(length(&a.0).cmp(&length(&b.0))).then(a.0.cmp(&b.0)));
     let mut chosen: Vec<([u32; MAX_ORDER], f64)> = Vec::new();
     let mut named = Vec::new();
     for (gram, [r, g], z) in surprising {
@@ -125,7 +126,8 @@ mod tests {
     fn a_doubled_article_is_named_and_nothing_else() {
         let mut vocabulary = Vocabulary::new();
         let real = encode(&["a dog runs", "a cat sits", "a man eats", "a bird sings"].repeat(50), &mut vocabulary);
-        let generated = encode(&["a a dog runs", "a cat sits", "a man eats", "a bird sings"].repeat(50), &mut vocabulary);
+        let generated =
+            encode(&["a a dog runs", "a cat sits", "a man eats", "a bird sings"].repeat(50), &mut vocabulary);
         let named = giveaways(&real, &generated, &vocabulary, 10);
         let more: Vec<&str> = named.iter().filter(|g| g.z > 0.0).map(|g| g.text.as_str()).collect();
         assert_eq!(more, ["a a"]);

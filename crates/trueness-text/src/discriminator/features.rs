@@ -1,29 +1,18 @@
 //! Hashed n-gram features of sentences.
 
 use crate::corpus::Encoded;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 use trueness_core::Seed;
 
 /// Marks the beginning and the end of a sentence in n-grams; no token has this number.
 const BOUNDARY: u32 = u32::MAX;
 
 /// Which n-grams are features, and into how many buckets they are hashed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FeatureConfig {
-    /// The longest n-gram, in tokens; the sentence's boundaries count as tokens.
-    #[schemars(range(min = 1, max = 6))]
+    /// The longest n-gram, in tokens, from 1 on; the sentence's boundaries count as tokens.
     pub max_order: u32,
-    /// The binary logarithm of the number of buckets.
-    #[schemars(range(min = 8, max = 26))]
+    /// The binary logarithm of the number of buckets, from 1 to 32.
     pub bits: u32,
-}
-
-impl Default for FeatureConfig {
-    fn default() -> Self {
-        Self { max_order: 3, bits: 18 }
-    }
 }
 
 /// The features of many sentences: for each the buckets of its distinct n-grams, all in one array.

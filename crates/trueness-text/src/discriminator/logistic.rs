@@ -1,6 +1,6 @@
 //! Logistic regression on hashed n-grams, trained by AdaGrad and stopped by validation.
 
-use super::features::{FeatureConfig, Features};
+use super::features::Features;
 use crate::error::Result;
 use rand::seq::SliceRandom;
 use schemars::JsonSchema;
@@ -11,8 +11,11 @@ use trueness_core::{Seed, Watch};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct LogisticConfig {
-    /// Which n-grams are features.
-    pub features: FeatureConfig,
+    /// The longest n-grams to try as features, each from 1 to 6; validation chooses.
+    pub orders: Vec<u32>,
+    /// The binary logarithm of the number of buckets that n-grams are hashed into.
+    #[schemars(range(min = 8, max = 26))]
+    pub bits: u32,
     /// The learning rates to try; validation chooses.
     pub rates: Vec<f32>,
     /// At most so many passes over the training sentences.
@@ -25,7 +28,7 @@ pub struct LogisticConfig {
 
 impl Default for LogisticConfig {
     fn default() -> Self {
-        Self { features: FeatureConfig::default(), rates: vec![0.1, 0.4], epochs: 30, patience: 2 }
+        Self { orders: vec![1, 3], bits: 18, rates: vec![0.1, 0.4], epochs: 30, patience: 2 }
     }
 }
 
@@ -73,7 +76,13 @@ impl Logistic {
     ///
     /// # Errors
     /// [`trueness_core::Error::Interrupted`] where the watch was cancelled.
-    pub fn train(config: &LogisticConfig, train: Labelled<'_>, valid: Labelled<'_>, seed: Seed, watch: Watch<'_>) -> Result<Self> {
+    pub fn train(
+        config: &LogisticConfig,
+        train: Labelled<'_>,
+        valid: Labelled<'_>,
+        seed: Seed,
+        watch: Watch<'_>,
+    ) -> Result<Self> {
         let mut best: Option<Self> = None;
         for &rate in &config.rates {
             let model = Self::train_at(config, rate, train, valid, seed, watch)?;
@@ -81,7 +90,9 @@ impl Logistic {
                 best = Some(model);
             }
         }
-        best.ok_or_else(|| crate::Error::Input("the classifier has no learning rates to try: expected at least one".to_owned()))
+        best.ok_or_else(|| {
+            crate::Error::Input("the classifier has no learning rates to try: expected at least one".to_owned())
+        })
     }
 
     fn train_at(
@@ -92,7 +103,7 @@ impl Logistic {
         seed: Seed,
         watch: Watch<'_>,
     ) -> Result<Self> {
-        let size = 1usize << config.features.bits;
+        let size = 1usize << config.bits;
         let mut model = Self { weights: vec![0.0; size], bias: 0.0, valid_loss: f64::INFINITY, rate, epochs: 0 };
         let mut best = model.clone();
         // AdaGrad (Duchi, Hazan & Singer 2011): each weight's step shrinks with its own gradients, so

@@ -2,7 +2,7 @@
 
 use super::calibrate::Platt;
 use super::cnn::{self, CnnConfig};
-use super::features::Features;
+use super::features::{FeatureConfig, Features};
 use super::logistic::{Labelled, Logistic, LogisticConfig, softplus};
 use crate::corpus::Encoded;
 use crate::error::{Error, Result};
@@ -51,7 +51,13 @@ pub struct Protocol {
 
 impl Default for Protocol {
     fn default() -> Self {
-        Self { classifiers: vec![Classifier::Ngram], seeds: 3, ngram: LogisticConfig::default(), cnn: CnnConfig::default(), device: "cpu".to_owned() }
+        Self {
+            classifiers: vec![Classifier::Ngram],
+            seeds: 3,
+            ngram: LogisticConfig::default(),
+            cnn: CnnConfig::default(),
+            device: "cpu".to_owned(),
+        }
     }
 }
 
@@ -148,26 +154,47 @@ impl Protocol {
             let scored = |logits: &[f64]| logits.iter().map(|&x| platt.probability(x)).collect::<Vec<f64>>();
             Ok((Scores { real: scored(&best.test[0]), generated: scored(&best.test[1]) }, best.kind))
         };
-        let judged: Vec<(Scores, Classifier)> = (0..self.seeds.max(1)).into_par_iter().map(judge_one).collect::<Result<_>>()?;
+        let judged: Vec<(Scores, Classifier)> =
+            (0..self.seeds.max(1)).into_par_iter().map(judge_one).collect::<Result<_>>()?;
         let (scores, chosen): (Vec<Scores>, Vec<Classifier>) = judged.into_iter().unzip();
         let discrepancy = Discrepancy::measure(&scores, resamples, permutations, seed)
             .ok_or_else(|| Error::Input(format!("no held-out sentences are left of {n}")))?;
         Ok(Judged { discrepancy, scores, n, chosen })
     }
 
-    fn ngram_logits(&self, real: &Encoded, generated: &Encoded, parts: &[Parts; 2], seed: Seed, watch: Watch<'_>) -> Result<Logits> {
+    fn ngram_logits(
+        &self,
+        real: &Encoded,
+        generated: &Encoded,
+        parts: &[Parts; 2],
+        seed: Seed,
+        watch: Watch<'_>,
+    ) -> Result<Logits> {
         let n = parts[0].train.len() + parts[0].valid.len() + parts[0].test.len();
-        let features = |side: &Encoded| Features::of(&side.first(n), self.ngram.features, seed);
-        let (r, g) = (features(real), features(generated));
-        let part = |rows: fn(&Parts) -> &Vec<usize>| Labelled {
-            real: &r,
-            generated: &g,
-            real_rows: rows(&parts[0]),
-            generated_rows: rows(&parts[1]),
-        };
-        let model = Logistic::train(&self.ngram, part(|p| &p.train), part(|p| &p.valid), seed, watch)?;
-        let logits = |rows: fn(&Parts) -> &Vec<usize>| [model.logits(&r, rows(&parts[0])), model.logits(&g, rows(&parts[1]))];
-        Ok(Logits { kind: Classifier::Ngram, valid_loss: model.valid_loss, valid: logits(|p| &p.valid), test: logits(|p| &p.test) })
+        let (real, generated) = (real.first(n), generated.first(n));
+        let mut best: Option<Logits> = None;
+        for &max_order in &self.ngram.orders {
+            if !(1..=6).contains(&max_order) {
+                return Err(Error::Input(format!("ngram.orders: expected n-grams of 1 to 6 tokens, got {max_order}")));
+            }
+            let config = FeatureConfig { max_order, bits: self.ngram.bits };
+            let (r, g) = (Features::of(&real, config, seed), Features::of(&generated, config, seed));
+            let part = |rows: fn(&Parts) -> &Vec<usize>| Labelled {
+                real: &r,
+                generated: &g,
+                real_rows: rows(&parts[0]),
+                generated_rows: rows(&parts[1]),
+            };
+            let model = Logistic::train(&self.ngram, part(|p| &p.train), part(|p| &p.valid), seed, watch)?;
+            if best.as_ref().is_none_or(|best| model.valid_loss < best.valid_loss) {
+                let logits = |rows: fn(&Parts) -> &Vec<usize>| {
+                    [model.logits(&r, rows(&parts[0])), model.logits(&g, rows(&parts[1]))]
+                };
+                let (valid, test) = (logits(|p| &p.valid), logits(|p| &p.test));
+                best = Some(Logits { kind: Classifier::Ngram, valid_loss: model.valid_loss, valid, test });
+            }
+        }
+        best.ok_or_else(|| Error::Input("ngram.orders is empty: expected at least one".to_owned()))
     }
 
     fn cnn_logits(
@@ -184,7 +211,8 @@ impl Protocol {
         let device = trueness_nn::device::parse(&self.device)?;
         let (train, valid_sides) = ((&train.0, &train.1), (&valid.0, &valid.1));
         let trained = cnn::train(&self.cnn, train, valid_sides, vocabulary, &device, seed.child("cnn"), watch)?;
-        let score = |side: &Encoded| -> Result<Vec<f64>> { Ok(trained.logits(side)?.into_iter().map(f64::from).collect()) };
+        let score =
+            |side: &Encoded| -> Result<Vec<f64>> { Ok(trained.logits(side)?.into_iter().map(f64::from).collect()) };
         let valid = [score(&valid.0)?, score(&valid.1)?];
         let losses = valid[0].iter().map(|x| softplus(-x)).chain(valid[1].iter().map(|&x| softplus(x)));
         let valid_loss = losses.sum::<f64>() / (valid[0].len() + valid[1].len()).max(1) as f64;
@@ -197,7 +225,10 @@ impl Protocol {
             .classifiers
             .iter()
             .map(|kind| match kind {
-                Classifier::Ngram => format!("hashed-{}gram-2^{}", self.ngram.features.max_order, self.ngram.features.bits),
+                Classifier::Ngram => {
+                    let orders: Vec<String> = self.ngram.orders.iter().map(u32::to_string).collect();
+                    format!("hashed-{}gram-2^{}", orders.join("/"), self.ngram.bits)
+                }
                 Classifier::Cnn => self.cnn.signature(),
             })
             .collect();

@@ -26,7 +26,10 @@ impl Surface {
                 let capital = text.chars().find(|c| c.is_alphabetic()).is_some_and(char::is_uppercase);
                 let marks = text.chars().filter(|c| !c.is_alphanumeric() && !c.is_whitespace());
                 let end = text.chars().next_back().is_some_and(char::is_alphanumeric);
-                std::iter::once(if capital { 'A' } else { 'a' }).chain(marks.take(32)).chain(end.then_some('$')).collect()
+                std::iter::once(if capital { 'A' } else { 'a' })
+                    .chain(marks.take(32))
+                    .chain(end.then_some('$'))
+                    .collect()
             }
         }
     }
@@ -60,7 +63,8 @@ pub fn surface_discrepancy(
     let probability = |key: &str| table.get(key).map_or(0.5, |[r, g]| (r + 1.0) / (r + g + 2.0));
     let score = |side, part: &Parts| part.test.iter().map(|&i| probability(&key(side, i))).collect::<Vec<f64>>();
     let scores = [Scores { real: score(real, &parts[0]), generated: score(generated, &parts[1]) }];
-    Discrepancy::measure(&scores, resamples, 0, seed).ok_or_else(|| Error::Input(format!("no held-out sentences are left of {n}")))
+    Discrepancy::measure(&scores, resamples, 0, seed)
+        .ok_or_else(|| Error::Input(format!("no held-out sentences are left of {n}")))
 }
 
 #[cfg(test)]
@@ -73,7 +77,11 @@ mod tests {
     }
 
     fn dd(surface: Surface, real: &(Vec<String>, Encoded), generated: &(Vec<String>, Encoded)) -> f64 {
-        surface_discrepancy(surface, (&real.0, &real.1), (&generated.0, &generated.1), 50, Seed::new(1)).unwrap().dd.value.unwrap()
+        surface_discrepancy(surface, (&real.0, &real.1), (&generated.0, &generated.1), 50, Seed::new(1))
+            .unwrap()
+            .dd
+            .value
+            .unwrap()
     }
 
     #[test]

@@ -102,12 +102,19 @@ pub struct DiscrepancyKnobs {
 
 impl Default for DiscrepancyKnobs {
     fn default() -> Self {
-        let faults = vec![Fault::Agreement, Fault::Repetition, Fault::Selection, Fault::Lexicon, Fault::Truncation, Fault::Diversity];
+        let faults = vec![
+            Fault::Agreement,
+            Fault::Repetition,
+            Fault::Selection,
+            Fault::Lexicon,
+            Fault::Truncation,
+            Fault::Diversity,
+        ];
         Self {
             n: 4000,
             faults,
             amounts: vec![0.05, 0.1, 0.2, 0.4],
-            lstm_n: 2000,
+            lstm_n: 1500,
             lstm: LstmConfig::default(),
             moves: vec![0.05, 0.1, 0.2, 0.4],
             protocol: Protocol { seeds: 2, ..Protocol::default() },
@@ -174,7 +181,9 @@ impl Study for Discrepancy {
             }
         }
         if families(knobs).is_empty() {
-            return Err(trueness_core::Error::Input("expected faults and amounts, or moves: there is nothing to measure".to_owned()));
+            return Err(trueness_core::Error::Input(
+                "expected faults and amounts, or moves: there is nothing to measure".to_owned(),
+            ));
         }
         Ok(())
     }
@@ -262,18 +271,26 @@ fn candidate(
     let subject = family.subject(amount);
     let seed = run.seed().child("measure").child(&subject);
     let base = format!("real:{}|moved:{}|n:{}", real.signature(), moved.signature(), generated.len());
-    let mut put = |measure: Measure, own: &str, run: &mut Run<'_>| run.push(measure.of(subject.clone()).signed(format!("{own}|{base}")));
+    let put = |measure: Measure, own: &str, run: &mut Run<'_>| {
+        run.push(measure.of(subject.clone()).signed(format!("{own}|{base}")))
+    };
 
-    let density = from_densities(&log_density_ratio(real, moved, sentences)?, &log_density_ratio(real, moved, generated)?);
+    let density =
+        from_densities(&log_density_ratio(real, moved, sentences)?, &log_density_ratio(real, moved, generated)?);
     // Without a closed form the total variation comes from densities at the samples.
     put(Measure::new("dd-exact", exact.unwrap_or_else(|| density.tv.clone())), "exact", run);
     put(Measure::new("dd-density", density.dd), "exact", run);
     let vocabulary = real.vocabulary().len();
-    let judged = knobs.protocol.judge(sentences, generated, vocabulary, knobs.resamples, 0, seed.child("dd"), run.watch())?;
+    let judged =
+        knobs.protocol.judge(sentences, generated, vocabulary, knobs.resamples, 0, seed.child("dd"), run.watch())?;
     put(Measure::new("dd", judged.discrepancy.dd), &knobs.protocol.signature(), run);
 
     let settings = Settings { orders: Orders::new(5, 5)?, resamples: knobs.resamples, ..Settings::default() };
-    for measure in bleu(generated, sentences, &settings, seed)?.measures.into_iter().chain(self_bleu(generated, &settings, seed)?.measures) {
+    for measure in bleu(generated, sentences, &settings, seed)?
+        .measures
+        .into_iter()
+        .chain(self_bleu(generated, &settings, seed)?.measures)
+    {
         let own = measure.signature.clone();
         put(measure, &own, run);
     }
@@ -282,7 +299,7 @@ fn candidate(
         let model = NgramModel::fit(train, &config)?;
         put(Measure::new(name, model.score(scored).estimate(seed.child(name))), &model.signature(), run);
     }
-    let options = HashedOptions { dims: if sentences.len() > 2000 { 128 } else { 16 }, ..HashedOptions::default() };
+    let options = HashedOptions { dims: if sentences.len() >= 1000 { 128 } else { 16 }, ..HashedOptions::default() };
     let embed = |text: &Encoded| hashed(text, real.vocabulary(), &options);
     let distance = frechet(&embed(sentences)?, &embed(generated)?)?;
     put(distance.measure(), &distance.signature, run);
@@ -297,9 +314,13 @@ fn ranks(knobs: &DiscrepancyKnobs, seed: &SeedFindings) -> Vec<Measure> {
         let subjects: Vec<String> = families(knobs)
             .into_iter()
             .filter(|family| family.name() == name)
-            .flat_map(|family| family.amounts(knobs).iter().map(move |&amount| family.subject(amount)).collect::<Vec<_>>())
+            .flat_map(|family| {
+                family.amounts(knobs).iter().map(move |&amount| family.subject(amount)).collect::<Vec<_>>()
+            })
             .collect();
-        let values = |metric: &str| -> Option<Vec<f64>> { subjects.iter().map(|s| seed.measure(metric, s)?.estimate.value).collect() };
+        let values = |metric: &str| -> Option<Vec<f64>> {
+            subjects.iter().map(|s| seed.measure(metric, s)?.estimate.value).collect()
+        };
         let Some(exact) = values("dd-exact").filter(|values| !values.is_empty()) else { continue };
         let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
         let n = subjects.len() as u64;
@@ -309,14 +330,21 @@ fn ranks(knobs: &DiscrepancyKnobs, seed: &SeedFindings) -> Vec<Measure> {
             let sign = if metric::card(metric).is_some_and(|card| card.better == Better::Higher) { -1.0 } else { 1.0 };
             let signed: Vec<f64> = values.iter().map(|v| sign * v).collect();
             let estimate = match kendall(&exact, &signed) {
-                Some(tau) => Estimate::exact(tau, format!("Kendall's tau with the exact distance over {n} candidates")).n(n),
+                Some(tau) => {
+                    Estimate::exact(tau, format!("Kendall's tau with the exact distance over {n} candidates")).n(n)
+                }
                 None => Estimate::missing("one ranking is constant"),
             };
             derived.push(Measure::new(format!("tau-{metric}"), estimate).of(name));
         }
         if let Some(dd) = values("dd") {
-            derived.push(Measure::new("dd-mean", Estimate::exact(mean(&dd), format!("mean over {n} candidates")).n(n)).of(name));
-            derived.push(Measure::new("dd-exact-mean", Estimate::exact(mean(&exact), format!("mean over {n} candidates")).n(n)).of(name));
+            derived.push(
+                Measure::new("dd-mean", Estimate::exact(mean(&dd), format!("mean over {n} candidates")).n(n)).of(name),
+            );
+            derived.push(
+                Measure::new("dd-exact-mean", Estimate::exact(mean(&exact), format!("mean over {n} candidates")).n(n))
+                    .of(name),
+            );
         }
     }
     derived
@@ -324,7 +352,9 @@ fn ranks(knobs: &DiscrepancyKnobs, seed: &SeedFindings) -> Vec<Measure> {
 
 fn write(knobs: &DiscrepancyKnobs, findings: &Findings, mut report: Report) -> Report {
     let tau = |metric: &str, name: &str| findings.measure(&format!("tau-{metric}"), name).map(|m| m.estimate.clone());
-    let shown = |name: &str| tau("dd", name).map(|e| format!("tau {} on the {name}", trueness_core::report::format_estimate(&e)));
+    let shown = |name: &str| {
+        tau("dd", name).map(|e| format!("tau {} on the {name}", trueness_core::report::format_estimate(&e)))
+    };
     let parts: Vec<String> = ["grammar", "lstm"].into_iter().filter_map(shown).collect();
     report = report.lead(format!("How well the classifier's DD ranks moved oracles: {}.", parts.join(", ")));
 
@@ -352,7 +382,12 @@ fn write(knobs: &DiscrepancyKnobs, findings: &Findings, mut report: Report) -> R
     for name in ["grammar", "lstm"] {
         let rows: Vec<(String, Estimate)> = RANKING
             .iter()
-            .filter_map(|metric| Some((metric::card(metric).map_or((*metric).to_owned(), |card| card.title.to_owned()), tau(metric, name)?)))
+            .filter_map(|metric| {
+                Some((
+                    metric::card(metric).map_or((*metric).to_owned(), |card| card.title.to_owned()),
+                    tau(metric, name)?,
+                ))
+            })
             .collect();
         if !rows.is_empty() {
             let title = format!("Agreement with the exact ranking, {name}");
@@ -370,7 +405,9 @@ fn write(knobs: &DiscrepancyKnobs, findings: &Findings, mut report: Report) -> R
     for family in families(knobs) {
         for &amount in family.amounts(knobs) {
             let subject = family.subject(amount);
-            let cell = |name: &str| findings.measure(name, &subject).map_or(Cell::Missing, |m| Cell::Estimate(m.estimate.clone()));
+            let cell = |name: &str| {
+                findings.measure(name, &subject).map_or(Cell::Missing, |m| Cell::Estimate(m.estimate.clone()))
+            };
             let values = ["dd-exact", "dd-density"].into_iter().chain(RANKING).map(cell);
             table = table.row(std::iter::once(Cell::Code(subject.clone())).chain(values));
         }
@@ -384,4 +421,3 @@ fn write(knobs: &DiscrepancyKnobs, findings: &Findings, mut report: Report) -> R
     }
     report
 }
-

@@ -105,12 +105,16 @@ fn embeddings_must_be_numbers_and_as_many_as_sentences() {
 #[test]
 fn an_unknown_knob_in_a_study_file_is_named() {
     let folder = folder();
-    let study = "study = \"text/discrepancy\"\n[preset.mine]\nexpected_minutes = 1\nseeds = 3\nknobs = { amunts = [0.1] }\n";
+    let study =
+        "study = \"text/discrepancy\"\n[preset.mine]\nexpected_minutes = 1\nseeds = 3\nknobs = { amunts = [0.1] }\n";
     fs::write(folder.path().join("mine.toml"), study).unwrap();
     let complaint = fail(folder.path(), &["run", "mine.toml"], 2);
     assert!(complaint.contains("amunts") && complaint.contains("did you mean \"amounts\""), "{complaint}");
     assert!(fail(folder.path(), &["run", "text/discrepency"], 2).contains("did you mean \"text/discrepancy\""));
-    assert!(fail(folder.path(), &["run", "text/discrepancy", "--set", "n=3"], 2).contains("n is 3; expected integer from 50"));
+    assert!(
+        fail(folder.path(), &["run", "text/discrepancy", "--set", "n=3"], 2)
+            .contains("n is 3; expected integer from 50")
+    );
     assert!(!folder.path().join("runs").exists());
 }
 

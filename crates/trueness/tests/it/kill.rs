@@ -48,9 +48,14 @@ fn killed_and_resumed_equals_uninterrupted() {
 #[test]
 fn other_knobs_and_other_programs_are_refused() {
     let folder = tempfile::tempdir().unwrap();
-    succeed(folder.path(), &["run", "text/discrepancy", "--preset", "smoke", "--seeds", "1", "--set", "moves=[]", "--quiet", "--out", "a"]);
+    succeed(
+        folder.path(),
+        &["run", "text/discrepancy", "--preset", "smoke", "--seeds", "1", "--set", "moves=[]", "--quiet", "--out", "a"],
+    );
     assert!(fail(folder.path(), &["run", "--resume", "a", "--set", "n=77"], 2).contains("n=77"));
-    assert!(fail(folder.path(), &["run", "text/discrepancy", "--preset", "smoke", "--out", "a"], 2).contains("--resume"));
+    assert!(
+        fail(folder.path(), &["run", "text/discrepancy", "--preset", "smoke", "--out", "a"], 2).contains("--resume")
+    );
     let info = folder.path().join("a/run.json");
     let text = fs::read_to_string(&info).unwrap().replace("\"build\": \"", "\"build\": \"0");
     fs::write(&info, text).unwrap();

@@ -11,7 +11,9 @@ fn root() -> PathBuf {
 fn files(folder: &Path, ending: &str, found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
-        if path.is_dir() && path.file_name().is_some_and(|name| name != "target" && name != "fixtures" && name != "runs") {
+        if path.is_dir()
+            && path.file_name().is_some_and(|name| name != "target" && name != "fixtures" && name != "runs")
+        {
             files(&path, ending, found);
         } else if path.extension().is_some_and(|extension| extension == ending) {
             found.push(path);
@@ -23,7 +25,10 @@ fn sources() -> Vec<(PathBuf, String)> {
     let mut found = Vec::new();
     files(&root().join("crates"), "rs", &mut found);
     found.sort();
-    found.into_iter().map(|path| (path.strip_prefix(root()).unwrap().to_owned(), std::fs::read_to_string(&path).unwrap())).collect()
+    found
+        .into_iter()
+        .map(|path| (path.strip_prefix(root()).unwrap().to_owned(), std::fs::read_to_string(&path).unwrap()))
+        .collect()
 }
 
 /// The part of a file before its unit tests.
@@ -49,9 +54,15 @@ fn arrows_run_one_way() {
                 assert!(other < floor, "{name} must not depend on {dependency}");
             }
             let tensors = dependency == "burn" || dependency.starts_with("burn-");
-            assert!(!tensors || name == "trueness-nn", "{name} must not depend on {dependency}: tensors live in trueness-nn");
+            assert!(
+                !tensors || name == "trueness-nn",
+                "{name} must not depend on {dependency}: tensors live in trueness-nn"
+            );
             let terminal = ["clap", "indicatif", "console"].contains(&dependency);
-            assert!(!terminal || name == "trueness", "{name} must not depend on {dependency}: terminals belong to the command line");
+            assert!(
+                !terminal || name == "trueness",
+                "{name} must not depend on {dependency}: terminals belong to the command line"
+            );
         }
     }
 }
@@ -70,7 +81,8 @@ fn only_the_command_line_prints_and_reads_the_clock() {
         if path.starts_with("crates/trueness/") || !path.iter().any(|part| part == "src") {
             continue;
         }
-        for word in ["println!", "print!(", "eprintln!", "eprint!(", "SystemTime::now", "Instant::now", "process::exit"] {
+        for word in ["println!", "print!(", "eprintln!", "eprint!(", "SystemTime::now", "Instant::now", "process::exit"]
+        {
             assert!(!library(&source).contains(word), "{} holds {word}", path.display());
         }
     }
@@ -91,7 +103,8 @@ fn there_is_no_unsafe_code_and_no_unfinished_work() {
 #[test]
 fn metrics_and_oracles_run_without_networks() {
     for (path, source) in sources() {
-        let room = path.starts_with("crates/trueness-text/src/metric") || path.starts_with("crates/trueness-text/src/oracle");
+        let room =
+            path.starts_with("crates/trueness-text/src/metric") || path.starts_with("crates/trueness-text/src/oracle");
         assert!(!room || !source.contains("trueness_nn"), "{} must not know networks", path.display());
     }
 }

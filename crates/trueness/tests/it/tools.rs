@@ -8,7 +8,10 @@ fn folder() -> tempfile::TempDir {
     for (name, n, salt) in [("real.txt", 300, 1), ("near.txt", 300, 2), ("other.txt", 300, 3)] {
         write_captions(&folder.path().join(name), n, salt);
     }
-    let far = fs::read_to_string(folder.path().join("near.txt")).unwrap().replace("a dog", "a a dog").replace("near the", "at");
+    let far = fs::read_to_string(folder.path().join("near.txt"))
+        .unwrap()
+        .replace("a dog", "a a dog")
+        .replace("near the", "at");
     fs::write(folder.path().join("far.txt"), far).unwrap();
     folder
 }
@@ -16,17 +19,42 @@ fn folder() -> tempfile::TempDir {
 #[test]
 fn compare_ranks_candidates_and_leaves_a_run_folder() {
     let folder = folder();
-    let arguments = ["text", "compare", "real.txt", "far.txt", "near.txt", "--out", "found", "--resamples", "50", "--permutations", "99"];
+    let arguments = [
+        "text",
+        "compare",
+        "real.txt",
+        "far.txt",
+        "near.txt",
+        "--out",
+        "found",
+        "--resamples",
+        "50",
+        "--permutations",
+        "99",
+    ];
     let json = succeed(folder.path(), &[&arguments[..], &["--json"]].concat());
     let found = measures(&json);
     let value = |name: &str, subject: &str| {
-        let (_, _, measure) = found.iter().find(|(n, s, _)| n == name && s == subject).unwrap_or_else(|| panic!("{name} of {subject}"));
+        let (_, _, measure) =
+            found.iter().find(|(n, s, _)| n == name && s == subject).unwrap_or_else(|| panic!("{name} of {subject}"));
         measure["value"].as_f64().unwrap()
     };
     assert!(value("dd", "far.txt") > 0.9);
     assert!(value("dd", "near.txt") < 0.5);
     assert!(value("dd-floor", "real.txt").abs() < 0.4);
-    for name in ["bleu-2", "bleu-5", "self-bleu-4", "d-relative", "d-absolute", "auc", "tv", "ece", "lm-score", "novelty", "distinct-3"] {
+    for name in [
+        "bleu-2",
+        "bleu-5",
+        "self-bleu-4",
+        "d-relative",
+        "d-absolute",
+        "auc",
+        "tv",
+        "ece",
+        "lm-score",
+        "novelty",
+        "distinct-3",
+    ] {
         value(name, "near.txt");
     }
     for (name, subject, measure) in &found {
@@ -46,7 +74,21 @@ fn compare_ranks_candidates_and_leaves_a_run_folder() {
 fn compare_twice_gives_the_same_measures_and_the_runs_can_be_compared() {
     let folder = folder();
     let run = |out: &'static str, threads: &'static str| {
-        let arguments = ["text", "compare", "real.txt", "near.txt", "--only", "dd,bleu,diversity", "--resamples", "30", "--out", out, "--threads", threads, "--json"];
+        let arguments = [
+            "text",
+            "compare",
+            "real.txt",
+            "near.txt",
+            "--only",
+            "dd,bleu,diversity",
+            "--resamples",
+            "30",
+            "--out",
+            out,
+            "--threads",
+            threads,
+            "--json",
+        ];
         succeed(folder.path(), &arguments)
     };
     assert_eq!(run("one", "1"), run("two", "2"));
@@ -57,7 +99,10 @@ fn compare_twice_gives_the_same_measures_and_the_runs_can_be_compared() {
 #[test]
 fn compare_limits_itself_to_what_is_asked() {
     let folder = folder();
-    let json = succeed(folder.path(), &["text", "compare", "real.txt", "near.txt", "--only", "self-bleu", "--compat", "texygen", "--json"]);
+    let json = succeed(
+        folder.path(),
+        &["text", "compare", "real.txt", "near.txt", "--only", "self-bleu", "--compat", "texygen", "--json"],
+    );
     let found = measures(&json);
     assert!(found.iter().any(|(name, ..)| name == "self-bleu-3"));
     assert!(!found.iter().any(|(name, ..)| name == "dd" || name.starts_with("bleu")));
@@ -68,7 +113,10 @@ fn what_a_generator_recites_is_named() {
     let folder = folder();
     let near = fs::read_to_string(folder.path().join("near.txt")).unwrap();
     fs::write(folder.path().join("train.txt"), near + "something else entirely .\n").unwrap();
-    let shown = succeed(folder.path(), &["text", "compare", "real.txt", "near.txt", "--only", "bleu", "--trained-on", "train.txt", "--json"]);
+    let shown = succeed(
+        folder.path(),
+        &["text", "compare", "real.txt", "near.txt", "--only", "bleu", "--trained-on", "train.txt", "--json"],
+    );
     assert!(measures(&shown).iter().any(|(name, _, m)| name == "memorised" && m["value"] == 1.0));
 }
 
@@ -77,7 +125,8 @@ fn scores_of_ones_own_classifier_are_used() {
     let folder = folder();
     fs::write(folder.path().join("r.scores"), "0.9\n".repeat(300)).unwrap();
     fs::write(folder.path().join("n.scores"), "0.4\n".repeat(150) + &"0.6\n".repeat(150)).unwrap();
-    let arguments = ["text", "compare", "real.txt", "near.txt", "--only", "dd", "--json", "--scores", "r.scores", "n.scores"];
+    let arguments =
+        ["text", "compare", "real.txt", "near.txt", "--only", "dd", "--json", "--scores", "r.scores", "n.scores"];
     let found = measures(&succeed(folder.path(), &arguments));
     // Accuracy is 1 on real and ½ on generated sentences: DD is ½.
     assert!(found.iter().any(|(name, _, m)| name == "dd" && m["value"] == 0.5));
@@ -88,14 +137,29 @@ fn scores_of_ones_own_classifier_are_used() {
 #[test]
 fn split_writes_disjoint_parts_and_stats_counts_them() {
     let folder = folder();
-    let arguments = ["text", "split", "real.txt", "near.txt", "--shares", "0.5,0.25,0.25", "--names", "train,valid,test", "--out", "parts"];
+    let arguments = [
+        "text",
+        "split",
+        "real.txt",
+        "near.txt",
+        "--shares",
+        "0.5,0.25,0.25",
+        "--names",
+        "train,valid,test",
+        "--out",
+        "parts",
+    ];
     succeed(folder.path(), &arguments);
     let lines = |name: &str| fs::read_to_string(folder.path().join("parts").join(name)).unwrap().lines().count();
     assert_eq!((lines("train.txt"), lines("valid.txt"), lines("test.txt")), (300, 150, 150));
     assert!(fail(folder.path(), &arguments, 2).contains("--force"));
     assert!(fail(folder.path(), &["text", "split", "real.txt", "--counts", "200,200"], 2).contains("400"));
     let found = measures(&succeed(folder.path(), &["text", "stats", "parts/train.txt", "parts/test.txt", "--json"]));
-    assert!(found.iter().any(|(name, subject, m)| name == "sentences" && subject == "parts/test.txt" && m["value"] == 150.0));
+    assert!(
+        found
+            .iter()
+            .any(|(name, subject, m)| name == "sentences" && subject == "parts/test.txt" && m["value"] == 150.0)
+    );
 }
 
 #[test]

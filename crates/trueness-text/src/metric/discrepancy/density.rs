@@ -18,9 +18,15 @@ pub struct Exact<T> {
 /// Brute force over listed sentences: `p[i]` and `q[i]` are the probabilities of sentence i under the
 /// real and the generated distribution.
 pub fn from_probabilities(p: &[f64], q: &[f64]) -> Exact<f64> {
-    let sum = |f: fn(f64, f64) -> f64| p.iter().zip(q).filter(|(a, b)| **a + **b > 0.0).map(|(&a, &b)| f(a, b)).sum::<f64>();
+    let sum =
+        |f: fn(f64, f64) -> f64| p.iter().zip(q).filter(|(a, b)| **a + **b > 0.0).map(|(&a, &b)| f(a, b)).sum::<f64>();
     let tv = sum(|a, b| (a - b).abs()) / 2.0;
-    Exact { dd: tv, tv, relative: sum(|a, b| (a - b).powi(2) / (a + b)) / 2.0, absolute: sum(|a, b| (a - b).abs() * a / (a + b)) }
+    Exact {
+        dd: tv,
+        tv,
+        relative: sum(|a, b| (a - b).powi(2) / (a + b)) / 2.0,
+        absolute: sum(|a, b| (a - b).abs() * a / (a + b)),
+    }
 }
 
 /// From samples of both sides with known densities: `real[i]` is log p(x) − log q(x) of the i-th real
@@ -34,7 +40,15 @@ pub fn from_densities(real: &[f64], generated: &[f64]) -> Exact<Estimate> {
         let none = || Estimate::missing("no sentences");
         return Exact { dd: none(), tv: none(), relative: none(), absolute: none() };
     }
-    let sgn = |l: f64| if l > 0.0 { 1.0 } else if l < 0.0 { -1.0 } else { 0.0 };
+    let sgn = |l: f64| {
+        if l > 0.0 {
+            1.0
+        } else if l < 0.0 {
+            -1.0
+        } else {
+            0.0
+        }
+    };
     let d = crate::discriminator::sigmoid;
     let of = |on_real: &dyn Fn(f64) -> f64, on_generated: &dyn Fn(f64) -> f64, low: f64| {
         let r: Vec<f64> = real.iter().map(|&l| on_real(l)).collect();
@@ -65,7 +79,8 @@ pub(super) fn bounded(value: f64, error: f64, n: f64, low: f64, high: f64, metho
     if error <= 0.0 || a < low || b > high {
         let share = ((value - low) / (high - low)).clamp(0.0, 1.0);
         let scaled = error / (high - low);
-        let effective = if scaled > 0.0 && share > 0.0 && share < 1.0 { share * (1.0 - share) / (scaled * scaled) } else { n };
+        let effective =
+            if scaled > 0.0 && share > 0.0 && share < 1.0 { share * (1.0 - share) / (scaled * scaled) } else { n };
         let (x, y) = wilson(share, effective.min(n), LEVEL);
         (a, b) = (low + x * (high - low), low + y * (high - low));
     }
@@ -102,7 +117,12 @@ mod tests {
         let exact = from_probabilities(&p, &q);
         let draw = |law: &[f64; 5], rng: &mut trueness_core::Rng| {
             let mut u = rng.random::<f64>();
-            law.iter().position(|w| { u -= w; u < 0.0 }).unwrap_or(4)
+            law.iter()
+                .position(|w| {
+                    u -= w;
+                    u < 0.0
+                })
+                .unwrap_or(4)
         };
         let ratio = |i: usize| f64::ln(p[i] / q[i]);
         let mut covered = [0; 3];

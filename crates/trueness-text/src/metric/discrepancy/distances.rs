@@ -34,7 +34,8 @@ pub(super) struct Sorted {
 
 impl Sorted {
     pub(super) fn new(real: &[f64], generated: &[f64]) -> Self {
-        let side = |values: &[f64], is_real| values.iter().zip(0..).map(move |(&p, i)| (p, is_real, i)).collect::<Vec<_>>();
+        let side =
+            |values: &[f64], is_real| values.iter().zip(0..).map(move |(&p, i)| (p, is_real, i)).collect::<Vec<_>>();
         let mut entries = side(real, true);
         entries.extend(side(generated, false));
         entries.sort_by(|a, b| a.0.total_cmp(&b.0));
@@ -99,7 +100,8 @@ mod tests {
     /// Scores of the optimal classifier on every sentence of two distributions given by counts.
     fn optimal(real: &[usize], generated: &[usize]) -> (Vec<f64>, Vec<f64>) {
         let d = |i: usize| real[i] as f64 / (real[i] + generated[i]) as f64;
-        let spread = |counts: &[usize]| (0..counts.len()).flat_map(|i| std::iter::repeat_n(d(i), counts[i])).collect::<Vec<_>>();
+        let spread =
+            |counts: &[usize]| (0..counts.len()).flat_map(|i| std::iter::repeat_n(d(i), counts[i])).collect::<Vec<_>>();
         (spread(real), spread(generated))
     }
 
@@ -109,7 +111,8 @@ mod tests {
         let (p, q) = ([4, 3, 2, 1], [1, 2, 3, 4]);
         let (real, generated) = optimal(&p, &q);
         let found = Distances::of(&real, &generated);
-        let terms = |f: fn(f64, f64) -> f64| p.iter().zip(&q).map(|(&a, &b)| f(a as f64 / 10.0, b as f64 / 10.0)).sum::<f64>();
+        let terms =
+            |f: fn(f64, f64) -> f64| p.iter().zip(&q).map(|(&a, &b)| f(a as f64 / 10.0, b as f64 / 10.0)).sum::<f64>();
         assert!((found.dd - terms(|a, b| (a - b).abs() / 2.0)).abs() < 1e-12);
         assert!((found.relative - terms(|a, b| (a - b).powi(2) / (a + b) / 2.0)).abs() < 1e-9);
         assert!((found.absolute - terms(|a, b| (a - b).abs() * a / (a + b))).abs() < 1e-12);

@@ -74,7 +74,9 @@ impl Discrepancy {
         // Real and generated sentences are resampled apart, so that both keep their number.
         let replicates = bootstrap_pair(nr, ng, resamples, seed.child("discrepancy/bootstrap"), mean_of);
         let seeds = scores.len();
-        let method = format!("{seeds} classifier seeds; bootstrap over held-out sentences, {resamples} resamples, plus seed variance");
+        let method = format!(
+            "{seeds} classifier seeds; bootstrap over held-out sentences, {resamples} resamples, plus seed variance"
+        );
         let n = nr + ng;
         let estimate = |get: fn(&Distances) -> f64, low: f64, high: f64| {
             let over_seeds: Vec<f64> = points.iter().map(get).collect();
@@ -149,7 +151,8 @@ fn permutation_p(real: &[f64], generated: &[f64], permutations: usize, seed: See
             || pooled.clone(),
             |values, i| {
                 values.clone_from(&pooled);
-                let (drawn, _) = values.partial_shuffle(&mut seed.child("discrepancy/permutation").nth(i).rng(), real.len());
+                let (drawn, _) =
+                    values.partial_shuffle(&mut seed.child("discrepancy/permutation").nth(i).rng(), real.len());
                 // Sums of the same numbers in another order may differ in the last bit.
                 usize::from(dd(drawn.iter().sum()) >= found - 1e-12)
             },
