@@ -97,12 +97,15 @@ pub trait Sink: Send + Sync {
     fn stage_lock(&self, seed: u64, key: &str) -> std::sync::Arc<Mutex<()>>;
 }
 
+/// A lock that is shared by all who wait for a stage.
+type StageLock = std::sync::Arc<Mutex<()>>;
+
 /// In-process locks of stages, by seed and key.
 #[derive(Debug, Default)]
-pub(super) struct StageLocks(Mutex<BTreeMap<(u64, String), std::sync::Arc<Mutex<()>>>>);
+pub(super) struct StageLocks(Mutex<BTreeMap<(u64, String), StageLock>>);
 
 impl StageLocks {
-    pub(super) fn get(&self, seed: u64, key: &str) -> std::sync::Arc<Mutex<()>> {
+    pub(super) fn get(&self, seed: u64, key: &str) -> StageLock {
         let mut locks = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         locks.entry((seed, key.to_owned())).or_default().clone()
     }
