@@ -2,6 +2,8 @@
 //!
 //! `cargo run --release -p trueness-text --example quickstart`
 
+#![allow(clippy::print_stdout, reason = "an example shows what it found")]
+
 use trueness_core::report::format_estimate;
 use trueness_core::{Cancel, Seed, Silent, Watch};
 use trueness_text::discriminator::{Protocol, giveaways};

@@ -1,5 +1,11 @@
 //! What the numbers promise: exact distances, intervals that cover, known orders.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test's helpers may stop it, and it says what it found or skipped"
+)]
+
 use rand::seq::SliceRandom;
 use std::path::PathBuf;
 use trueness_core::{Cancel, Seed, Silent, Watch};
@@ -140,8 +146,7 @@ fn texts_of_different_topics_are_told_apart_and_the_words_named() {
     let Some(train) = load("coco_train.txt", &mut vocabulary) else { return };
     let Some(test) = load("coco_test.txt", &mut vocabulary) else { return };
     let (cancel, silent) = (Cancel::default(), Silent);
-    let mut protocol = Protocol::default();
-    protocol.seeds = 1;
+    let protocol = Protocol { seeds: 1, ..Protocol::default() };
     let judged =
         protocol.judge(&train, &test, vocabulary.len(), 100, 99, Seed::new(1), Watch::new(&cancel, &silent)).unwrap();
     let dd = judged.discrepancy.dd.value.unwrap();

@@ -1,5 +1,7 @@
 //! The command line from outside, and the invariants of the workspace.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test's helpers may stop the test")]
+
 mod bad_input;
 mod docs;
 mod kill;
