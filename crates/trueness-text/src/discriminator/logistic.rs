@@ -17,7 +17,7 @@ pub struct LogisticConfig {
     #[schemars(range(min = 8, max = 26))]
     pub bits: u32,
     /// The learning rates to try; validation chooses.
-    pub rates: Vec<f32>,
+    pub rates: Vec<f64>,
     /// At most so many passes over the training sentences.
     #[schemars(range(min = 1, max = 1000))]
     pub epochs: u32,
@@ -85,7 +85,7 @@ impl Logistic {
     ) -> Result<Self> {
         let mut best: Option<Self> = None;
         for &rate in &config.rates {
-            let model = Self::train_at(config, rate, train, valid, seed, watch)?;
+            let model = Self::train_at(config, rate as f32, train, valid, seed, watch)?;
             if best.as_ref().is_none_or(|best| model.valid_loss < best.valid_loss) {
                 best = Some(model);
             }
