@@ -28,7 +28,7 @@ struct Cli {
 /// Options that every command takes.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Common {
-    /// The run's folder, new or empty, instead of runs/<study>/<time>
+    /// The run's folder, new or empty, instead of runs/STUDY/TIME
     #[arg(long, global = true, value_name = "DIR", help_heading = "Everywhere")]
     pub(crate) out: Option<PathBuf>,
     /// Replace an earlier run's folder
