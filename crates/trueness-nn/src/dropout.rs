@@ -24,7 +24,7 @@ pub fn dropout<const D: usize>(x: Tensor<D>, keep: f64, seed: Seed) -> Tensor<D>
 }
 
 /// `n` factors, each 1/`keep` or 0.
-fn mask(n: usize, keep: f64, seed: Seed) -> Vec<f32> {
+pub(crate) fn mask(n: usize, keep: f64, seed: Seed) -> Vec<f32> {
     // A draw of 32 bits below the threshold keeps; the rounding is less than 2⁻³².
     let threshold = (keep * 2f64.powi(32)) as u64;
     let scale = (1.0 / keep) as f32;

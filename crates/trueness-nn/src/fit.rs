@@ -14,8 +14,10 @@ use burn::module::Module;
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::Tensor;
 use rand::seq::SliceRandom;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use state::State;
+use std::collections::BTreeMap;
 use trueness_core::{Error, Result, Seed, Watch};
 
 /// What is trained: training items by index, their loss, and a metric on data held out.
@@ -39,6 +41,21 @@ pub trait Task {
     /// # Errors
     /// [`Error::Interrupted`] if the watch said so, and whatever is wrong with the data.
     fn validate(&self, model: &Self::Model, watch: Watch<'_>) -> Result<f64>;
+
+    /// Other quantities to keep of an epoch, by name, with the network of its end and its number from 1.
+    /// What is random in them comes from `seed`. They take no part in the choice of weights.
+    ///
+    /// # Errors
+    /// As for [`Task::validate`].
+    fn observe(
+        &self,
+        _model: &Self::Model,
+        _epoch: usize,
+        _seed: Seed,
+        _watch: Watch<'_>,
+    ) -> Result<BTreeMap<String, f64>> {
+        Ok(BTreeMap::new())
+    }
 
     /// What else the result depends on (the data, the network, the optimiser), in a few words. A checkpoint
     /// that was made under another signature is refused.
@@ -66,6 +83,8 @@ pub struct FitConfig {
     pub batch: usize,
     /// The step size, positive.
     pub learning_rate: f64,
+    /// How it changes; the total that it looks at is that of all epochs.
+    pub schedule: Schedule,
     /// Which values of the validation metric are good.
     pub goal: Goal,
     /// Stop after so many epochs without a better metric; `None` runs all epochs.
@@ -76,13 +95,45 @@ pub struct FitConfig {
     pub checkpoint_every: Option<u64>,
 }
 
+/// How the step size changes over a training.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Schedule {
+    /// Not at all.
+    #[default]
+    Constant,
+    /// From 0 up over the first twentieth of all steps, then down to a tenth along half a cosine
+    /// (Loshchilov and Hutter 2017, without restarts).
+    Cosine,
+}
+
+impl Schedule {
+    /// The share of the step size at a step of `total`, both counted from 0.
+    pub fn share(self, step: u64, total: u64) -> f64 {
+        match self {
+            Self::Constant => 1.0,
+            Self::Cosine => {
+                let rise = (total / 20).max(1);
+                if step < rise {
+                    return (step + 1) as f64 / rise as f64;
+                }
+                let done = (step - rise) as f64 / (total.saturating_sub(rise)).max(1) as f64;
+                0.1 + 0.45 * (1.0 + (std::f64::consts::PI * done.min(1.0)).cos())
+            }
+        }
+    }
+}
+
 /// One epoch of a training.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Epoch {
     /// The mean loss over the epoch's items, each at the weights of its step.
     pub train_loss: f64,
     /// The metric on held-out data after the epoch.
     pub metric: f64,
+    /// What [`Task::observe`] found.
+    #[serde(default)]
+    pub observed: BTreeMap<String, f64>,
 }
 
 /// The epoch with the best validation metric; the first one among equals.
@@ -148,13 +199,18 @@ pub fn fit<T: Task>(
         order.shuffle(&mut seed.child("order").nth(work.state.epochs.len() as u64).rng());
         for batch in order.chunks(config.batch).skip(work.state.batch) {
             watch.step(&config.label, work.state.step, total).map_err(|error| keep_if_interrupted(&work, error))?;
-            work = work.step(task, batch, config, seed)?;
+            let rate = config.learning_rate * config.schedule.share(work.state.step, total);
+            work = work.step(task, batch, config, rate, seed)?;
             if config.checkpoint_every.is_some_and(|every| work.state.step.is_multiple_of(every)) {
                 save(&work)?;
             }
         }
         let metric = task.validate(&work.model.valid(), watch).map_err(|error| keep_if_interrupted(&work, error))?;
-        work.end_epoch(metric, n, config)?;
+        let epoch = work.state.epochs.len() + 1;
+        let observed = task
+            .observe(&work.model.valid(), epoch, seed.child("observe").nth(epoch as u64), watch)
+            .map_err(|error| keep_if_interrupted(&work, error))?;
+        work.end_epoch(metric, observed, n, config)?;
         save(&work)?;
     }
     watch.step(&config.label, total, total)?;
@@ -194,7 +250,14 @@ struct Work<M> {
 }
 
 impl<M: Module> Work<M> {
-    fn step<T: Task<Model = M>>(mut self, task: &T, batch: &[usize], config: &FitConfig, seed: Seed) -> Result<Self> {
+    fn step<T: Task<Model = M>>(
+        mut self,
+        task: &T,
+        batch: &[usize],
+        config: &FitConfig,
+        rate: f64,
+        seed: Seed,
+    ) -> Result<Self> {
         let state = &mut self.state;
         let loss = task.loss(&self.model, batch, seed.child("step").nth(state.step))?;
         let value = loss.clone().try_into_scalar::<f32>();
@@ -211,20 +274,20 @@ impl<M: Module> Work<M> {
         if let Some(largest) = config.clip_norm {
             clip_joint_norm(&mut gradients, &self.model, largest)?;
         }
-        self.model = self.optimizer.step(config.learning_rate, self.model, gradients);
+        self.model = self.optimizer.step(rate, self.model, gradients);
         state.loss_sum += f64::from(value) * batch.len() as f64;
         state.step += 1;
         state.batch += 1;
         Ok(self)
     }
 
-    fn end_epoch(&mut self, metric: f64, n: usize, config: &FitConfig) -> Result<()> {
+    fn end_epoch(&mut self, metric: f64, observed: BTreeMap<String, f64>, n: usize, config: &FitConfig) -> Result<()> {
         let state = &mut self.state;
         if !metric.is_finite() {
             let epoch = state.epochs.len() + 1;
             return Err(Error::Failed(format!("the metric of `{}` is {metric} after epoch {epoch}", config.label)));
         }
-        state.epochs.push(Epoch { train_loss: state.loss_sum / n as f64, metric });
+        state.epochs.push(Epoch { train_loss: state.loss_sum / n as f64, metric, observed });
         (state.batch, state.loss_sum) = (0, 0.0);
         let better = state.best.is_none_or(|best| match config.goal {
             Goal::Minimize => metric < best.metric,

@@ -1,6 +1,7 @@
 //! The highway layer.
 
 use crate::init::{Init, linear};
+use crate::kernel;
 use burn::module::Module;
 use burn::nn::Linear;
 use burn::tensor::activation::{relu, sigmoid};
@@ -41,8 +42,8 @@ impl HighwayConfig {
 impl Highway {
     /// `[batch, features]` to `[batch, features]`.
     pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        let gate = sigmoid(self.gate.forward(x.clone()));
-        let transformed = relu(self.transform.forward(x.clone()));
+        let gate = sigmoid(kernel::apply(&self.gate, x.clone()));
+        let transformed = relu(kernel::apply(&self.transform, x.clone()));
         // x + t (h − x) is the same as t h + (1 − t) x, with one product less.
         x.clone() + gate * (transformed - x)
     }

@@ -31,15 +31,25 @@ pub mod device;
 pub mod dropout;
 pub mod fit;
 pub mod gradient;
+pub mod hugging_face;
 pub mod init;
+pub mod kernel;
+pub mod next_token;
+pub mod sampling;
 pub mod weights;
 
+mod gpt2;
 mod highway;
+mod lstm;
 mod text_cnn;
 
 pub use burn;
 pub use checkpoint::Checkpoints;
-pub use fit::{Best, Epoch, FitConfig, Fitted, Goal, Task, fit};
+pub use fit::{Best, Epoch, FitConfig, Fitted, Goal, Schedule, Task, fit};
+pub use gpt2::{Gpt2, Gpt2Config, Gpt2Runner};
 pub use highway::{Highway, HighwayConfig};
 pub use init::Init;
+pub use lstm::{LstmInit, LstmLayer, LstmModel, LstmModelConfig, LstmRunner};
+pub use next_token::{NextToken, Runner, Sequences};
+pub use sampling::{Sampling, sample};
 pub use text_cnn::{Convolution, TextCnn, TextCnnConfig};

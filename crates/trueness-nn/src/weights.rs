@@ -39,6 +39,15 @@ pub fn ids<M: Module>(module: &M) -> BTreeMap<String, u64> {
 /// # Errors
 /// [`Error::Failed`] if the values cannot be had or written.
 pub fn save<M: Module>(module: &M, path: &Path) -> Result<()> {
+    save_under(module, "", path)
+}
+
+/// As [`save`], with a prefix before every name, and marked as PyTorch's layout where there is one, which
+/// `transformers` asks for.
+///
+/// # Errors
+/// As for [`save`].
+pub fn save_under<M: Module>(module: &M, prefix: &str, path: &Path) -> Result<()> {
     let values = named(module)?;
     let mut views = Vec::with_capacity(values.len());
     for (name, value) in &values {
@@ -47,9 +56,10 @@ pub fn save<M: Module>(module: &M, path: &Path) -> Result<()> {
         })?;
         let view = TensorView::new(dtype, value.shape().to_vec(), value.as_bytes())
             .map_err(|error| Error::Failed(format!("parameter `{name}`: {error}")))?;
-        views.push((name, view));
+        views.push((format!("{prefix}{name}"), view));
     }
-    safetensors::serialize_to_file(views, None, path)
+    let format = (!prefix.is_empty()).then(|| [("format".to_owned(), "pt".to_owned())].into());
+    safetensors::serialize_to_file(views, format, path)
         .map_err(|error| Error::Failed(format!("cannot write {}: {error}", path.display())))
 }
 
@@ -71,18 +81,27 @@ pub fn load_with_ids<M: Module>(module: M, path: &Path, ids: &BTreeMap<String, u
     let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
     let file = SafeTensors::deserialize(&bytes)
         .map_err(|error| Error::Input(format!("{} is not a sound safetensors file: {error}", path.display())))?;
-    let mut writer = Writer { file, ids, path: Vec::new(), used: Vec::new(), problems: Vec::new() };
+    load_tensors(module, file.tensors().into_iter().collect(), ids, path)
+}
+
+/// As [`load_with_ids`], from tensors by name; `path` is what errors name.
+///
+/// # Errors
+/// [`Error::Input`] as for [`load`].
+pub fn load_tensors<M: Module>(
+    module: M,
+    tensors: BTreeMap<String, TensorView<'_>>,
+    ids: &BTreeMap<String, u64>,
+    path: &Path,
+) -> Result<M> {
+    let mut writer = Writer { tensors, ids, path: Vec::new(), problems: Vec::new() };
     let module = module.map(&mut writer);
-    writer.used.sort_unstable();
-    for name in writer.file.names() {
-        if writer.used.binary_search_by(|used| used.as_str().cmp(name)).is_err() {
-            writer.problems.push(format!("`{name}` is no parameter of this network"));
-        }
+    for name in writer.tensors.keys() {
+        writer.problems.push(format!("`{name}` is no parameter of this network"));
     }
     if writer.problems.is_empty() {
         return Ok(module);
     }
-    // The file's own order is a hash map's.
     writer.problems.sort_unstable();
     let more = writer.problems.len().saturating_sub(5);
     let shown = writer.problems.iter().take(5).cloned().collect::<Vec<_>>().join("; ");
@@ -160,10 +179,10 @@ impl ModuleVisitor for Reader {
 }
 
 struct Writer<'a> {
-    file: SafeTensors<'a>,
+    /// What no parameter has taken yet.
+    tensors: BTreeMap<String, TensorView<'a>>,
     ids: &'a BTreeMap<String, u64>,
     path: Vec<String>,
-    used: Vec<String>,
     problems: Vec<String>,
 }
 
@@ -172,11 +191,10 @@ impl Writer<'_> {
     /// differ only within floats or within integers, which Burn converts.
     fn take(&mut self, id: ParamId, shape: &[usize], float: bool) -> Option<(TensorData, ParamId)> {
         let name = self.path.join(".");
-        let Ok(view) = self.file.tensor(&name) else {
+        let Some(view) = self.tensors.remove(&name) else {
             self.problems.push(format!("`{name}` is missing"));
             return None;
         };
-        self.used.push(name.clone());
         if view.shape() != shape {
             self.problems.push(format!("`{name}` should have shape {shape:?} and has {:?}", view.shape()));
             return None;

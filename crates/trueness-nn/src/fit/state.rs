@@ -72,6 +72,7 @@ impl State {
             .or_else(|| differs("epochs", &a.epochs, &b.epochs))
             .or_else(|| differs("batch", &a.batch, &b.batch))
             .or_else(|| differs("learning_rate", &a.learning_rate, &b.learning_rate))
+            .or_else(|| differs("schedule", &a.schedule, &b.schedule))
             .or_else(|| differs("goal", &a.goal, &b.goal))
             .or_else(|| differs("patience", &a.patience, &b.patience))
             .or_else(|| differs("clip_norm", &a.clip_norm, &b.clip_norm))

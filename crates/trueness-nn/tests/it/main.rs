@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "what is wrong in a test's helper is a failed test")]
 
 mod fit;
+mod language_models;
+mod replay;
 mod text_cnn;
 mod toy;
 mod weights;

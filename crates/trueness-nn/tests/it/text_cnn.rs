@@ -1,11 +1,12 @@
+use crate::replay::{Fixture, gradients, relative_l2, write};
 use rand::RngExt;
 use std::collections::BTreeMap;
 use std::path::Path;
 use trueness_core::Seed;
-use trueness_nn::burn::module::{Module, ModuleVisitor, Param};
 use trueness_nn::burn::nn::loss::CrossEntropyLossConfig;
 use trueness_nn::burn::optim::GradientsParams;
 use trueness_nn::burn::tensor::{DType, Device, Int, Tensor, TensorData};
+use trueness_nn::kernel::AdamConfig;
 use trueness_nn::{TextCnn, TextCnnConfig, device, weights};
 
 const PENALTY: f64 = 0.2;
@@ -24,81 +25,25 @@ fn loss(model: &TextCnn) -> Tensor<1> {
     loss + model.penalty().mul_scalar(PENALTY)
 }
 
-/// The gradients of all parameters, by name.
-struct Named<'a>(&'a GradientsParams, Vec<String>, BTreeMap<String, Vec<f64>>);
-
-impl ModuleVisitor for Named<'_> {
-    fn enter_module(&mut self, name: &str, _container_type: &str) {
-        self.1.push(name.to_owned());
-    }
-
-    fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.1.pop();
-    }
-
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let gradient = self.0.get::<D>(param.id).unwrap();
-        self.2.insert(self.1.join("."), gradient.try_into_vec_as::<f64>().unwrap());
-    }
-}
-
-fn gradients(model: &TextCnn) -> BTreeMap<String, Vec<f64>> {
-    let gradients = GradientsParams::from_grads(loss(model).backward(), model);
-    let mut named = Named(&gradients, Vec::new(), BTreeMap::new());
-    model.visit(&mut named);
-    named.2
-}
-
-fn relative_l2(a: &[f64], b: &[f64]) -> f64 {
-    assert_eq!(a.len(), b.len());
-    let difference: f64 = a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum();
-    (difference / b.iter().map(|b| b * b).sum::<f64>()).sqrt()
-}
-
-/// A file of weights from values.
-fn write(path: &Path, values: &BTreeMap<String, TensorData>) {
-    use safetensors::{Dtype, tensor::TensorView};
-    let view = |data: &TensorData| {
-        let dtype = if data.dtype() == DType::F64 { Dtype::F64 } else { Dtype::F32 };
-        // The bytes live as long as the values.
-        (dtype, data.shape().to_vec())
-    };
-    let views: Vec<_> = values
-        .iter()
-        .map(|(name, data)| {
-            let (dtype, shape) = view(data);
-            (name.as_str(), TensorView::new(dtype, shape, data.as_bytes()).unwrap())
-        })
-        .collect();
-    safetensors::serialize_to_file(views, None, path).unwrap();
-}
-
 #[test]
-fn logits_loss_and_gradients_replay_jax() {
-    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/fixtures/text_cnn.safetensors");
-    let bytes = std::fs::read(fixture).unwrap();
-    let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
-    let data = |name: &str| {
-        let view = file.tensor(name).unwrap();
-        TensorData::from_bytes_vec(view.data().to_vec(), view.shape().to_vec(), DType::F32)
-    };
-    let device = device::parse("cpu").unwrap().autodiff();
-    let model = tiny(&device, 1);
-    let names: Vec<String> = weights::named(&model).unwrap().into_keys().collect();
-    assert_eq!(file.names().len(), 2 * names.len() + 2);
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("weights.safetensors");
-    write(&path, &names.iter().map(|name| (name.clone(), data(&format!("weight:{name}")))).collect());
-    let model = weights::load(model, &path).unwrap();
-
-    let expect = |name: &str| data(name).try_to_vec_as::<f64>().unwrap();
+fn logits_loss_gradients_and_ten_steps_replay_pytorch() {
+    let fixture = Fixture::open(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/fixtures/text_cnn.safetensors"));
+    let mut model = fixture.load(tiny(&device::parse("cpu").unwrap().autodiff(), 1));
     let logits = model.forward(model.batch(&SENTENCES), None).try_into_vec_as::<f64>().unwrap();
-    assert!(relative_l2(&logits, &expect("logits")) < 1e-5);
+    assert!(relative_l2(&logits, &fixture.values("logits")) < 1e-5);
     let value = loss(&model).into_scalar::<f64>();
-    assert!((value - expect("loss")[0]).abs() < 1e-5, "{value}");
-    for (name, gradient) in gradients(&model) {
-        let error = relative_l2(&gradient, &expect(&format!("gradient:{name}")));
-        assert!(error < 1e-5, "{name}: {error}");
+    assert!((value - fixture.values("loss")[0]).abs() < 1e-5, "{value}");
+    for (name, gradient) in gradients(&model, loss(&model)) {
+        let error = relative_l2(&gradient, &fixture.values(&format!("gradient:{name}")));
+        assert!(error < 1e-4, "{name}: {error}");
+    }
+    let mut adam = AdamConfig::default().init();
+    for expected in fixture.values("adam") {
+        let loss = loss(&model);
+        let value = loss.clone().into_scalar::<f64>();
+        assert!((value - expected).abs() < 1e-3, "{value} {expected}");
+        let gradients = GradientsParams::from_grads(loss.backward(), &model);
+        model = adam.step(0.01, model, gradients);
     }
 }
 
@@ -119,7 +64,8 @@ fn gradients_match_finite_differences_in_double_precision() {
         write(&path, values);
         weights::load(tiny(&device, 3), &path).unwrap()
     };
-    let analytic = gradients(&at(&values));
+    let double = at(&values);
+    let analytic = gradients(&double, loss(&double));
     let h = 1e-6;
     for (name, gradient) in &analytic {
         // A few elements of each tensor; a tensor at fault is at fault in most of them.

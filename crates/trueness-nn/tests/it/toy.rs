@@ -6,7 +6,7 @@ use trueness_core::{Cancel, Error, Progress, Result, Seed, Silent, Watch};
 use trueness_nn::burn::nn::loss::CrossEntropyLossConfig;
 use trueness_nn::burn::optim::{AdamConfig, ModuleOptimizer};
 use trueness_nn::burn::tensor::{Int, Tensor, TensorData};
-use trueness_nn::{Checkpoints, FitConfig, Fitted, Goal, Task, TextCnn, TextCnnConfig, device, fit};
+use trueness_nn::{Checkpoints, FitConfig, Fitted, Goal, Schedule, Task, TextCnn, TextCnnConfig, device, fit};
 
 pub(crate) struct Toy {
     pub(crate) sentences: Vec<Vec<u32>>,
@@ -72,6 +72,7 @@ pub(crate) fn config() -> FitConfig {
         epochs: 3,
         batch: 16,
         learning_rate: 0.01,
+        schedule: Schedule::Constant,
         goal: Goal::Maximize,
         patience: None,
         clip_norm: Some(1.0),

@@ -1,0 +1,123 @@
+//! The linear layer.
+
+use super::node::{self, Kernel, Values};
+use super::product::{Matrix, Threads, product};
+use super::simd::vectorized;
+use burn::tensor::Tensor;
+
+/// `x · weight + bias`: `[n, inputs]`, `[inputs, outputs]` and `[outputs]` to `[n, outputs]`.
+pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Tensor<1>) -> Tensor<2> {
+    let inputs = [x.into_dispatch(), weight.into_dispatch(), bias.into_dispatch()];
+    match node::run(inputs, |[x, weight, bias], tracked| {
+        let [n, outputs] = [x.shape()[0], weight.shape()[1]];
+        let mut out = vec![0.0; n * outputs];
+        linear_rows(x.slice(), weight.slice(), bias.slice(), &mut out, Threads::Pool);
+        let kept = tracked.then(|| Linear { x: x.clone(), weight: weight.clone() });
+        (Values::new(out, [n, outputs]), kept)
+    }) {
+        Ok(output) => Tensor::from_dispatch(output),
+        Err([x, weight, bias]) => {
+            composed(Tensor::from_dispatch(x), Tensor::from_dispatch(weight), Tensor::from_dispatch(bias))
+        }
+    }
+}
+
+/// Burn's linear layer by the kernel.
+pub fn apply(layer: &burn::nn::Linear, x: Tensor<2>) -> Tensor<2> {
+    match &layer.bias {
+        Some(bias) => linear(x, layer.weight.val(), bias.val()),
+        None => x.matmul(layer.weight.val()),
+    }
+}
+
+fn composed(x: Tensor<2>, weight: Tensor<2>, bias: Tensor<1>) -> Tensor<2> {
+    x.matmul(weight) + bias.unsqueeze()
+}
+
+/// The layer on plain rows: `x` is `[n, inputs]`, `out` is `[n, outputs]`.
+pub(crate) fn linear_rows(x: &[f32], weight: &[f32], bias: &[f32], out: &mut [f32], threads: Threads) {
+    let outputs = bias.len();
+    if outputs == 0 || out.is_empty() {
+        return;
+    }
+    let inputs = weight.len() / outputs;
+    let n = out.len() / outputs;
+    out.chunks_exact_mut(outputs).for_each(|row| row.copy_from_slice(bias));
+    product(Matrix::new(x, n, inputs), Matrix::new(weight, inputs, outputs), out, outputs, true, threads);
+}
+
+vectorized! {
+    /// Adds one row to every row.
+    pub(crate) fn add_bias(rows: &mut [f32], bias: &[f32]) {
+        for row in rows.chunks_exact_mut(bias.len().max(1)) {
+            for (x, &b) in row.iter_mut().zip(bias) {
+                *x += b;
+            }
+        }
+    }
+}
+
+vectorized! {
+    /// The sum of the rows, added to `sums`.
+    pub(super) fn add_rows(rows: &[f32], sums: &mut [f32]) {
+        for row in rows.chunks_exact(sums.len().max(1)) {
+            for (sum, &x) in sums.iter_mut().zip(row) {
+                *sum += x;
+            }
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Linear {
+    x: Values,
+    weight: Values,
+}
+
+impl Kernel<3> for Linear {
+    fn backward(self, gradient: Values, needed: [bool; 3]) -> [Option<Values>; 3] {
+        let (n, inputs) = (self.x.shape()[0], self.x.shape()[1]);
+        let outputs = self.weight.shape()[1];
+        let g = Matrix::new(gradient.slice(), n, outputs);
+        let dx = needed[0].then(|| {
+            let mut dx = vec![0.0; n * inputs];
+            let weight = Matrix::new(self.weight.slice(), inputs, outputs);
+            product(g, weight.transposed(), &mut dx, inputs, false, Threads::Pool);
+            Values::new(dx, [n, inputs])
+        });
+        let dw = needed[1].then(|| {
+            let mut dw = vec![0.0; inputs * outputs];
+            let x = Matrix::new(self.x.slice(), n, inputs);
+            product(x.transposed(), g, &mut dw, outputs, false, Threads::Pool);
+            Values::new(dw, [inputs, outputs])
+        });
+        let db = needed[2].then(|| {
+            let mut db = vec![0.0; outputs];
+            add_rows(gradient.slice(), &mut db);
+            Values::new(db, [outputs])
+        });
+        [dx, dw, db]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::testing::{agree, draw};
+
+    #[test]
+    fn equals_burns_composition_and_finite_differences() {
+        let shape = |[x, w, b]: [Tensor<1>; 3]| (x.reshape([7, 5]), w.reshape([5, 33]), b);
+        agree(
+            [draw(35, 1), draw(165, 2), draw(33, 3)],
+            |inputs| {
+                let (x, w, b) = shape(inputs);
+                linear(x, w, b).flatten(0, 1)
+            },
+            |inputs| {
+                let (x, w, b) = shape(inputs);
+                composed(x, w, b).flatten(0, 1)
+            },
+        );
+    }
+}
