@@ -3,7 +3,9 @@
 //! In reading order:
 //! - [`corpus`]: sentences, tokens, vocabularies; reading, splitting, finding copies.
 //! - [`oracle`]: texts whose density is known: a grammar of captions, SeqGAN's LSTM.
+//! - [`generator`]: language models: training, sampling, densities, model folders.
 //! - [`discriminator`]: classifiers of real against generated text.
+//! - [`filter`]: a discriminator that keeps what could be real.
 //! - [`metric`]: what the numbers are; each takes token ids, scores, densities or embeddings.
 //! - [`compare`]: all metrics of a person's own texts, in one report.
 //! - [`study`]: papers' claims, re-measured.
@@ -25,6 +27,8 @@ pub mod compare;
 pub mod corpus;
 pub mod discriminator;
 mod error;
+pub mod filter;
+pub mod generator;
 pub mod metric;
 pub mod oracle;
 pub mod study;
@@ -41,5 +45,6 @@ pub fn studies() -> trueness_core::Result<Vec<StudyEntry>> {
     Ok(vec![
         StudyEntry::new(study::Discrepancy, study::DISCREPANCY)?,
         StudyEntry::new(compare::Compare, compare::SOURCE)?,
+        StudyEntry::new(generator::Train, generator::TRAIN)?,
     ])
 }

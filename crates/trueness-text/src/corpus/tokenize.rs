@@ -79,6 +79,55 @@ impl HuggingFace {
         Ok(Self { tokenizer: Arc::new(tokenizer), hash: blake3::hash(&bytes).to_hex()[..12].to_owned() })
     }
 
+    /// The tokeniser's own ids of a sentence's tokens.
+    ///
+    /// # Errors
+    /// Where the tokeniser fails.
+    pub fn ids(&self, sentence: &str) -> Result<Vec<u32>> {
+        let encoding = self
+            .tokenizer
+            .encode_fast(sentence, false)
+            .map_err(|error| Error::Input(format!("the tokeniser failed on {sentence:?}: {error}")))?;
+        Ok(encoding.get_ids().to_vec())
+    }
+
+    /// The text of ids, without special tokens.
+    ///
+    /// # Errors
+    /// Where the tokeniser fails.
+    pub fn decode(&self, ids: &[u32]) -> Result<String> {
+        self.tokenizer.decode(ids, true).map_err(|error| Error::Input(format!("the tokeniser failed: {error}")))
+    }
+
+    /// The text of tokens.
+    ///
+    /// # Errors
+    /// Where the tokeniser fails.
+    pub fn join(&self, tokens: &[&str]) -> Result<String> {
+        use tokenizers::Decoder;
+        let tokens: Vec<String> = tokens.iter().map(|&token| token.to_owned()).collect();
+        match self.tokenizer.get_decoder() {
+            Some(decoder) => {
+                decoder.decode(tokens).map_err(|error| Error::Input(format!("the tokeniser failed: {error}")))
+            }
+            None => Ok(tokens.join(" ")),
+        }
+    }
+
+    /// The number of its ids.
+    pub fn size(&self) -> usize {
+        self.tokenizer.get_vocab_size(true)
+    }
+
+    /// The whole tokeniser as `tokenizer.json` has it.
+    ///
+    /// # Errors
+    /// Where it cannot be written as JSON.
+    pub fn json(&self) -> Result<String> {
+        let failed = |error| Error::Input(format!("the tokeniser cannot be written: {error}"));
+        self.tokenizer.to_string(true).map_err(failed)
+    }
+
     fn tokens(&self, sentence: &str) -> Result<Vec<String>> {
         let encoding = self
             .tokenizer

@@ -11,9 +11,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use trueness_core::{Seed, Watch};
 use trueness_nn::burn::nn::loss::CrossEntropyLossConfig;
-use trueness_nn::burn::optim::AdamConfig;
 use trueness_nn::burn::tensor::{Device, Int, Tensor, TensorData};
-use trueness_nn::{Best, Checkpoints, Epoch, FitConfig, Goal, Task, TextCnn, TextCnnConfig, fit};
+use trueness_nn::kernel::AdamConfig;
+use trueness_nn::{Best, Checkpoints, Epoch, FitConfig, Goal, Schedule, Task, TextCnn, TextCnnConfig, fit};
 
 /// The most positions, sentences times padded length, that are scored at once: it bounds the memory.
 const POSITIONS: usize = 1 << 14;
@@ -239,12 +239,13 @@ impl Job<'_> {
             epochs: config.epochs,
             batch: config.batch / 2,
             learning_rate: config.learning_rate,
+            schedule: Schedule::Constant,
             goal: Goal::Maximize,
             patience: config.patience,
             clip_norm: None,
             checkpoint_every: None,
         };
-        let adam = AdamConfig::new().with_epsilon(1e-8).init();
+        let adam = AdamConfig::default().init();
         let fitted = fit(&task, network, adam, &fit_config, seed.child("fit"), self.checkpoints, watch)?;
         Ok(Trained {
             network: fitted.model,

@@ -1,0 +1,238 @@
+//! Model folders: a generator as files that load again.
+//!
+//! `trueness.json` says what the folder holds; `model.safetensors` has the weights; `vocabulary.json` or
+//! `tokenizer.json` the words; `README.md` is the model card. A GPT-2's folder has `config.json` too and
+//! loads in `transformers`. A GPT-2 folder of Hugging Face without `trueness.json` loads as well.
+
+use super::network::with_network;
+use super::{Codec, Generator, Network, Sizes};
+use crate::corpus::tokenize::HuggingFace;
+use crate::corpus::{Tokenizer, Vocabulary};
+use crate::error::{Error, Result};
+use serde::{Deserialize, Serialize};
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use trueness_core::run::write_atomically;
+use trueness_core::{Measure, Seed};
+use trueness_nn::burn::tensor::Device;
+use trueness_nn::{hugging_face, weights};
+
+const ABOUT: &str = "trueness.json";
+const WEIGHTS: &str = "model.safetensors";
+const WORDS: &str = "vocabulary.json";
+const TOKENIZER: &str = "tokenizer.json";
+const CARD: &str = "README.md";
+
+/// The largest description or vocabulary that is read.
+const LARGEST_JSON: u64 = 256 << 20;
+
+/// What `trueness.json` says.
+#[derive(Debug, Serialize, Deserialize)]
+struct About {
+    schema_version: u32,
+    sizes: Sizes,
+    tokenizer: String,
+    longest: usize,
+    start: u32,
+    end: Option<u32>,
+    origin: String,
+    measures: Vec<Measure>,
+}
+
+/// What a model card tells.
+#[derive(Clone, Debug, Default)]
+pub struct Card {
+    /// What the model was measured to do.
+    pub measures: Vec<Measure>,
+    /// What it was trained on, in a sentence.
+    pub data: String,
+    /// Some of its samples.
+    pub samples: Vec<String>,
+}
+
+impl Generator {
+    /// Writes the generator into an existing folder.
+    ///
+    /// # Errors
+    /// If a file cannot be written; the message names it.
+    pub fn save(&self, folder: &Path, card: &Card) -> Result<()> {
+        let codec = &self.codec;
+        let about = About {
+            schema_version: 1,
+            sizes: self.sizes.clone(),
+            tokenizer: codec.name(),
+            longest: self.longest,
+            start: codec.start(),
+            end: codec.end(),
+            origin: self.origin.clone(),
+            measures: card.measures.clone(),
+        };
+        if let Some(vocabulary) = codec.vocabulary() {
+            write_json(&folder.join(WORDS), vocabulary.words())?;
+        }
+        if let Some(Tokenizer::HuggingFace(tokenizer)) = codec.tokenizer() {
+            write_atomically(&folder.join(TOKENIZER), tokenizer.json()?.as_bytes())?;
+        }
+        match (&self.network, &self.sizes) {
+            (Network::Gpt2(network), Sizes::Gpt2(sizes)) => {
+                hugging_face::save(network, sizes, Some(codec.start()), codec.end(), folder)?;
+            }
+            (network, _) => with_network!(network, model => weights::save(model, &folder.join(WEIGHTS)))?,
+        }
+        write_atomically(&folder.join(CARD), self.card(card).as_bytes())?;
+        // Last, so that a folder with this file is whole.
+        write_json(&folder.join(ABOUT), &about)
+    }
+
+    fn card(&self, card: &Card) -> String {
+        let mut text = format!(
+            "# {}\n\nA language model trained by maximum likelihood with Trueness {}. {}\n\n",
+            self.sizes.signature(),
+            env!("CARGO_PKG_VERSION"),
+            card.data
+        );
+        let interval = |m: &Measure| match (m.estimate.value, m.estimate.low, m.estimate.high) {
+            (Some(value), Some(low), Some(high)) => format!("{value:.4} [{low:.4}, {high:.4}]"),
+            (Some(value), ..) => format!("{value:.4}"),
+            _ => "not measured".to_owned(),
+        };
+        text.push_str("| measure | value | unit | n | how |\n| --- | --- | --- | --- | --- |\n");
+        for m in &card.measures {
+            let e = &m.estimate;
+            let _ = writeln!(text, "| {} | {} | {} | {} | {} |", m.name, interval(m), e.unit, e.n, e.method);
+        }
+        let _ = writeln!(text, "\nTrained with: `{}`", self.origin);
+        if !card.samples.is_empty() {
+            text.push_str("\nSamples at temperature 1:\n\n");
+            card.samples.iter().for_each(|sample| drop(writeln!(text, "    {sample}")));
+        }
+        text
+    }
+}
+
+fn write_json<T: Serialize + ?Sized>(path: &Path, value: &T) -> Result<()> {
+    let text = serde_json::to_string_pretty(value)
+        .map_err(|error| trueness_core::Error::Failed(format!("cannot write {}: {error}", path.display())))?;
+    Ok(write_atomically(path, (text + "\n").as_bytes())?)
+}
+
+fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
+    use std::io::Read;
+    let file = std::fs::File::open(path).map_err(trueness_core::Error::io("read", path))?;
+    let mut text = String::new();
+    file.take(LARGEST_JSON).read_to_string(&mut text).map_err(trueness_core::Error::io("read", path))?;
+    serde_json::from_str(&text).map_err(|error| Error::parse(path, error.to_string()))
+}
+
+/// The model folder that a path means: itself, or the one in a run's folder.
+fn find(path: &Path) -> Result<PathBuf> {
+    if path.join(ABOUT).exists() || path.join("config.json").exists() {
+        return Ok(path.to_owned());
+    }
+    let mut found = Vec::new();
+    let mut look = vec![(path.to_owned(), 0)];
+    while let Some((folder, depth)) = look.pop() {
+        // A run's models lie at seed-N/stages/NAME/model.
+        for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
+            let inner = entry.path();
+            if inner.join(ABOUT).exists() {
+                found.push(inner);
+            } else if depth < 3 && inner.is_dir() {
+                look.push((inner, depth + 1));
+            }
+        }
+    }
+    match found.as_slice() {
+        [one] => Ok(one.clone()),
+        [] => Err(Error::Input(format!(
+            "{} is no model folder: expected {ABOUT}, or the config.json of a Hugging Face GPT-2",
+            path.display()
+        ))),
+        more => Err(Error::Input(format!(
+            "{} holds {} models: name one of them, for example {}",
+            path.display(),
+            more.len(),
+            more[0].display()
+        ))),
+    }
+}
+
+/// Reads a generator from a model folder, or from the folder of the run that trained it.
+///
+/// # Errors
+/// If a file is missing, damaged or does not fit the others; the message names it.
+pub fn load(path: &Path, device: &Device) -> Result<Generator> {
+    let folder = find(path)?;
+    if !folder.join(ABOUT).exists() {
+        return of_hugging_face(&folder, device);
+    }
+    let about: About = read_json(&folder.join(ABOUT))?;
+    let wrong = |what: String| Error::parse(&folder.join(ABOUT), what);
+    if about.schema_version != 1 {
+        return Err(wrong(format!("it has format {}, and this program reads 1", about.schema_version)));
+    }
+    let words = || -> Result<Vocabulary> {
+        let words: Vec<String> = read_json(&folder.join(WORDS))?;
+        let mut vocabulary = Vocabulary::new();
+        words.iter().for_each(|word| drop(vocabulary.add(word)));
+        match vocabulary.len() == words.len() {
+            true => Ok(vocabulary),
+            false => Err(Error::parse(&folder.join(WORDS), "a word stands there twice")),
+        }
+    };
+    let codec = match about.tokenizer.as_str() {
+        "oracle" => Codec::of_oracle(words()?),
+        name if name.starts_with("hf-") => {
+            let tokenizer = HuggingFace::open(&folder.join(TOKENIZER))?;
+            if folder.join(WORDS).exists() {
+                Codec::with_words(Tokenizer::HuggingFace(tokenizer), words()?)?
+            } else {
+                let Sizes::Gpt2(sizes) = &about.sizes else {
+                    return Err(wrong("a tokeniser with ids of its own goes with a GPT-2".to_owned()));
+                };
+                Codec::of_pieces(tokenizer, sizes.vocabulary, about.start, about.end)
+            }
+        }
+        name => Codec::with_words(name.parse()?, words()?)?,
+    };
+    let (vocabulary, context) = match &about.sizes {
+        Sizes::Lstm(sizes) => (sizes.vocabulary, usize::MAX),
+        Sizes::Gpt2(sizes) => (sizes.vocabulary, sizes.context),
+    };
+    if vocabulary != codec.size() {
+        return Err(wrong(format!("the network has {vocabulary} tokens, and the words give {}", codec.size())));
+    }
+    if about.longest == 0 || about.longest > context {
+        return Err(wrong(format!("longest has to be 1 to {context}, and is {}", about.longest)));
+    }
+    // The file is looked at before a network of that size is made, so that a false size costs nothing.
+    let path = folder.join(WEIGHTS);
+    let size = std::fs::metadata(&path).map_err(trueness_core::Error::io("read", &path))?.len();
+    if vocabulary as u64 > size {
+        return Err(Error::parse(&path, format!("too small for a network of {vocabulary} tokens")));
+    }
+    let network = match about.sizes.init(device, Seed::new(0))? {
+        Network::Lstm(model) => Network::Lstm(weights::load(model, &path)?),
+        Network::Gpt2(_) => Network::Gpt2(hugging_face::load(&folder, device)?.network),
+    };
+    Ok(Generator { network, sizes: about.sizes, codec, longest: about.longest, origin: about.origin })
+}
+
+fn of_hugging_face(folder: &Path, device: &Device) -> Result<Generator> {
+    let loaded = hugging_face::load(folder, device)?;
+    let tokenizer = HuggingFace::open(&folder.join(TOKENIZER))?;
+    let end = loaded.end;
+    let Some(start) = loaded.start.or(end) else {
+        return Err(Error::parse(&folder.join("config.json"), "expected a bos_token_id or an eos_token_id"));
+    };
+    if tokenizer.size() > loaded.config.vocabulary {
+        return Err(Error::parse(
+            &folder.join(TOKENIZER),
+            format!("it has {} pieces, and the network {}", tokenizer.size(), loaded.config.vocabulary),
+        ));
+    }
+    let codec = Codec::of_pieces(tokenizer, loaded.config.vocabulary, start, end);
+    let longest = loaded.config.context - 1;
+    let origin = format!("hugging-face|{}", codec.name());
+    Ok(Generator { network: Network::Gpt2(loaded.network), sizes: Sizes::Gpt2(loaded.config), codec, longest, origin })
+}

@@ -1,0 +1,154 @@
+//! The networks that generate text.
+
+use crate::error::Result;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use trueness_core::Seed;
+use trueness_nn::burn::tensor::Device;
+use trueness_nn::{Gpt2, Gpt2Config, LstmInit, LstmModel, LstmModelConfig};
+
+/// Which network generates.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// An LSTM.
+    #[default]
+    Lstm,
+    /// A transformer of GPT-2's type.
+    Gpt2,
+}
+
+/// The knobs of a network.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub struct NetworkKnobs {
+    /// The network: lstm or gpt2.
+    pub model: Kind,
+    /// The size of a token's vector in the LSTM.
+    #[schemars(range(min = 1, max = 65_536))]
+    pub embedding: usize,
+    /// The size of each layer: the LSTM's states, or the transformer's vectors.
+    #[schemars(range(min = 1, max = 65_536))]
+    pub hidden: usize,
+    /// How many layers lie above each other.
+    #[schemars(range(min = 1, max = 1024))]
+    pub layers: usize,
+    /// How many heads each attention of the transformer has; 0: one for each 64 numbers of a vector.
+    #[schemars(range(min = 0, max = 1024))]
+    pub heads: usize,
+    /// The probability with which dropout keeps a feature in training, above 0 and at most 1.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub keep: f64,
+    /// How the LSTM's weights begin: uniform on ±.05, or normal with standard deviation .1.
+    pub init: Beginning,
+}
+
+/// How an LSTM's weights begin.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Beginning {
+    /// Uniform on ±.05, as in the distributional-discrepancy paper's code.
+    #[default]
+    Uniform,
+    /// Normal with standard deviation .1, as in SeqGAN's code.
+    Normal,
+}
+
+impl Default for NetworkKnobs {
+    fn default() -> Self {
+        Self {
+            model: Kind::Lstm,
+            embedding: 128,
+            hidden: 256,
+            layers: 1,
+            heads: 0,
+            keep: 0.7,
+            init: Beginning::Uniform,
+        }
+    }
+}
+
+impl NetworkKnobs {
+    /// SeqGAN's generator: 32 and 32.
+    pub fn seqgan() -> Self {
+        Self { embedding: 32, hidden: 32, keep: 1.0, init: Beginning::Normal, ..Self::default() }
+    }
+
+    /// A transformer of a size and depth.
+    pub fn gpt2(layers: usize, size: usize) -> Self {
+        Self { model: Kind::Gpt2, hidden: size, layers, keep: 0.9, ..Self::default() }
+    }
+
+    /// The sizes for a vocabulary and a longest sequence.
+    pub(super) fn sizes(&self, vocabulary: usize, longest: usize) -> Sizes {
+        match self.model {
+            Kind::Lstm => Sizes::Lstm(LstmModelConfig {
+                vocabulary,
+                embedding: self.embedding,
+                hidden: self.hidden,
+                layers: self.layers,
+                keep: self.keep,
+                init: match self.init {
+                    Beginning::Uniform => LstmInit::Uniform,
+                    Beginning::Normal => LstmInit::Normal,
+                },
+            }),
+            Kind::Gpt2 => {
+                let sizes = Gpt2Config::new(vocabulary, longest + 1, self.layers, self.hidden);
+                let heads = if self.heads == 0 { sizes.heads } else { self.heads };
+                Sizes::Gpt2(Gpt2Config { heads, keep: self.keep, ..sizes })
+            }
+        }
+    }
+}
+
+/// All that a network is made of.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Sizes {
+    /// An LSTM.
+    Lstm(LstmModelConfig),
+    /// A transformer.
+    Gpt2(Gpt2Config),
+}
+
+impl Sizes {
+    /// A network with initial weights.
+    ///
+    /// # Errors
+    /// If the sizes make no sense.
+    pub(super) fn init(&self, device: &Device, seed: Seed) -> Result<Network> {
+        Ok(match self {
+            Self::Lstm(config) => Network::Lstm(config.init(device, seed)?),
+            Self::Gpt2(config) => Network::Gpt2(config.init(device, seed)?),
+        })
+    }
+
+    /// In a few words, for signatures.
+    pub fn signature(&self) -> String {
+        match self {
+            Self::Lstm(c) => format!("lstm|emb:{}|hidden:{}x{}|keep:{}", c.embedding, c.layers, c.hidden, c.keep),
+            Self::Gpt2(c) => format!("gpt2|{}x{}|heads:{}|keep:{}", c.layers, c.size, c.heads, c.keep),
+        }
+    }
+}
+
+/// A network of either kind.
+#[derive(Clone, Debug)]
+pub enum Network {
+    /// An LSTM.
+    Lstm(LstmModel),
+    /// A transformer.
+    Gpt2(Gpt2),
+}
+
+/// Does the same with a network of either kind.
+macro_rules! with_network {
+    ($network:expr, $model:ident => $body:expr) => {
+        match $network {
+            $crate::generator::network::Network::Lstm($model) => $body,
+            $crate::generator::network::Network::Gpt2($model) => $body,
+        }
+    };
+}
+pub(super) use with_network;
