@@ -6,7 +6,7 @@ use super::rank::{Ranked, difference, rank};
 use super::subjects;
 use crate::metric;
 use crate::metric::discrepancy::BINS;
-use trueness_core::report::{Axis, Cell, Figure, Kind, Report, Series, Table, format_estimate};
+use trueness_core::report::{Axis, Cell, Figure, Kind, Report, Series, Table, code, format_estimate};
 use trueness_core::study::SeedFindings;
 use trueness_core::{Estimate, Findings};
 
@@ -37,7 +37,7 @@ pub(super) fn write(knobs: &CompareKnobs, findings: &Findings, mut report: Repor
         let named: Vec<Named> = seed.kept(&format!("candidate-{}", i + 1), "giveaways").unwrap_or_default();
         let list = |more: bool| {
             let texts: Vec<String> =
-                named.iter().filter(|n| (n.z > 0.0) == more).take(5).map(|n| format!("`{}`", n.text)).collect();
+                named.iter().filter(|n| (n.z > 0.0) == more).take(5).map(|n| code(&n.text)).collect();
             if texts.is_empty() { "nothing".to_owned() } else { texts.join(", ") }
         };
         if !named.is_empty() {
