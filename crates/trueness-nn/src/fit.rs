@@ -40,8 +40,8 @@ pub trait Task {
     /// [`Error::Interrupted`] if the watch said so, and whatever is wrong with the data.
     fn validate(&self, model: &Self::Model, watch: Watch<'_>) -> Result<f64>;
 
-    /// What else the result depends on (the data, the network, the optimiser), in a few words. A checkpoint
-    /// that was made under another signature is refused.
+    /// What else the result depends on (the network, the optimiser, a hash of the data), in a few words. A
+    /// checkpoint that was made under another signature is refused.
     fn signature(&self) -> String;
 }
 

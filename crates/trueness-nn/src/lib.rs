@@ -42,4 +42,4 @@ pub use checkpoint::Checkpoints;
 pub use fit::{Best, Epoch, FitConfig, Fitted, Goal, Task, fit};
 pub use highway::{Highway, HighwayConfig};
 pub use init::Init;
-pub use text_cnn::{Convolution, TextCnn, TextCnnConfig};
+pub use text_cnn::{Convolution, MAX_PARAMETERS, TextCnn, TextCnnConfig};
