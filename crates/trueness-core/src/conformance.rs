@@ -34,16 +34,24 @@ impl Progress for Count {
 
 /// Runs a study's preset through everything a study must satisfy: knobs survive the round trip and
 /// unknown ones are refused; the same seed gives the same measures on one thread and two; a folder
-/// and memory agree; interrupted anywhere and resumed equals uninterrupted; the report renders and
+/// and memory agree; a cancelled run stops; interrupted anywhere and resumed equals uninterrupted; the report renders and
 /// is not empty; every claim is measured. `folder` is an empty folder to work in.
 ///
 /// # Errors
 /// [`Error::Failed`] that names the rule that was broken.
 pub fn check(entry: &StudyEntry, preset: &str, folder: &Path) -> Result<()> {
+    check_with(entry, preset, json!({}), folder)
+}
+
+/// As [`check`], with `settings` laid over the preset: a tool needs to be told which files to read.
+///
+/// # Errors
+/// As for [`check`].
+pub fn check_with(entry: &StudyEntry, preset: &str, settings: Value, folder: &Path) -> Result<()> {
     let broken = |rule: &str| Error::Failed(format!("{}: {rule}", entry.name()));
-    let settings = serde_json::to_value(&entry.manifest().preset(preset)?.knobs)
+    let of_preset = serde_json::to_value(&entry.manifest().preset(preset)?.knobs)
         .map_err(|error| broken(&format!("preset {preset}: {error}")))?;
-    let knobs = entry.resolve(&[("the preset", settings)])?;
+    let knobs = entry.resolve(&[("the preset", of_preset), ("the settings", settings)])?;
     if entry.resolve(&[("the resolved knobs", knobs.clone())])? != knobs {
         return Err(broken("knobs must survive the round trip through JSON"));
     }
@@ -58,17 +66,23 @@ pub fn check(entry: &StudyEntry, preset: &str, folder: &Path) -> Result<()> {
     same(&one, &two).map_err(|what| broken(&format!("one and two threads must measure the same: {what}")))?;
 
     let reports = count.0.load(Ordering::Relaxed).max(1);
+    let mut interruptions = 0;
     for part in 1..=2 {
         let root = folder.join(format!("interrupted-{part}"));
         std::fs::create_dir_all(&root).map_err(Error::io("create", &root))?;
         let sink = Folder::new(&root);
         let after = (reports * part / 3).max(1);
-        let resumed = interrupted_then_resumed(entry, &knobs, &seeds, &sink, after)?;
+        let (resumed, interrupted) = interrupted_then_resumed(entry, &knobs, &seeds, &sink, after)?;
+        interruptions += u32::from(interrupted);
         same(&one, &resumed).map_err(|what| {
             broken(&format!(
                 "interrupted after {after} of {reports} reports and resumed must equal uninterrupted: {what}"
             ))
         })?;
+    }
+
+    if interruptions == 0 {
+        return Err(broken("a cancelled run must stop before it is finished"));
     }
 
     let (verdicts, report) = entry.report(entry.manifest(), &knobs, &one)?;
@@ -92,14 +106,15 @@ fn interrupted_then_resumed(
     seeds: &[u64],
     sink: &dyn Sink,
     after: u64,
-) -> Result<Findings> {
+) -> Result<(Findings, bool)> {
     let cancel = Cancel::default();
     let progress = CancelAfter { cancel: cancel.clone(), left: AtomicU64::new(after) };
-    match entry.execute(knobs, seeds, 1, sink, Watch::new(&cancel, &progress)) {
-        Err(Error::Interrupted) | Ok(_) => {}
+    let interrupted = match entry.execute(knobs, seeds, 1, sink, Watch::new(&cancel, &progress)) {
+        Err(Error::Interrupted) => true,
+        Ok(_) => false,
         Err(error) => return Err(error),
-    }
-    entry.execute(knobs, seeds, 2, sink, Watch::new(&Cancel::default(), &Silent))
+    };
+    Ok((entry.execute(knobs, seeds, 2, sink, Watch::new(&Cancel::default(), &Silent))?, interrupted))
 }
 
 fn same(a: &Findings, b: &Findings) -> std::result::Result<(), String> {

@@ -10,7 +10,8 @@ pub const LEVEL: f64 = 0.9;
 /// A value with its interval and the way it was obtained.
 ///
 /// A missing value is `None`, never NaN: the constructors turn what is not finite into `None`. An
-/// exact value (a count, a closed form) has no interval and no level.
+/// exact value (a count, a closed form) has no interval and no level; a random one whose interval is not
+/// known has a level and no interval.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Estimate {
     /// The value, or `None` where there is none.
@@ -68,6 +69,12 @@ impl Estimate {
         Self::interval(value, value - half, value + half, n, method)
     }
 
+    /// A random value whose error is not known, such as a statistic of one seed: it has a level and no
+    /// interval, so that nobody takes it for exact.
+    pub fn uncertain(value: f64, n: u64, method: impl Into<String>) -> Self {
+        Self { level: Some(LEVEL), n, ..Self::exact(value, method) }
+    }
+
     /// The mean of a few values (seeds, folds) with Student's interval. One value gets no interval.
     pub fn mean(values: &[f64], method: impl Into<String>) -> Self {
         let n = values.len();
@@ -76,7 +83,7 @@ impl Estimate {
         }
         let (mean, sd) = mean_sd(values);
         if n == 1 {
-            return Self { n: 1, level: Some(LEVEL), ..Self::exact(mean, method) };
+            return Self::uncertain(mean, 1, method);
         }
         let half = student_quantile(LEVEL, (n - 1) as f64) * sd / (n as f64).sqrt();
         Self::interval(mean, mean - half, mean + half, n as u64, method)
@@ -125,6 +132,22 @@ impl Estimate {
             (Some(low), Some(high)) => low <= x && x <= high,
             _ => self.value == Some(x),
         }
+    }
+
+    /// The standard error that the interval stands for, as of a normal one: 0 for an exact value, `None`
+    /// for a missing value and for a random one whose interval is not known.
+    pub fn standard_error(&self) -> Option<f64> {
+        self.value?;
+        match (self.low, self.high, self.level) {
+            (Some(low), Some(high), Some(level)) => Some((high - low) / (2.0 * normal_quantile(level))),
+            (_, _, None) => Some(0.0),
+            _ => None,
+        }
+    }
+
+    /// Whether there is a value, known without error.
+    pub fn is_exact(&self) -> bool {
+        self.value.is_some() && self.level.is_none()
     }
 
     /// Whether there is an interval (an exact value has none and needs none).
@@ -223,6 +246,16 @@ mod tests {
     fn one_value_has_no_interval() {
         let one = Estimate::mean(&[3.0], "seeds");
         assert_eq!((one.value, one.low, one.level), (Some(3.0), None, Some(LEVEL)));
+    }
+
+    #[test]
+    fn only_an_exact_value_has_no_error() {
+        assert_eq!(Estimate::exact(3.0, "").standard_error(), Some(0.0));
+        let normal = Estimate::normal(1.0, 0.25, 9, "");
+        assert!((normal.standard_error().unwrap() - 0.25).abs() < 1e-12);
+        let uncertain = Estimate::uncertain(0.5, 6, "one seed");
+        assert_eq!((uncertain.standard_error(), uncertain.is_exact()), (None, false));
+        assert_eq!(Estimate::missing("").standard_error(), None);
     }
 
     #[test]

@@ -40,15 +40,9 @@ impl Checkpoints {
     /// # Errors
     /// Those of `write`, and [`Error::Io`].
     pub fn save(&self, step: u64, write: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
-        let name = format!("step-{step:012}");
-        let (place, beside, aside) = (
-            self.folder.join(&name),
-            self.folder.join(format!(".{name}.new")),
-            self.folder.join(format!(".{name}.old")),
-        );
-        for left_over in [&beside, &aside] {
-            remove(left_over)?;
-        }
+        self.recover()?;
+        let (place, beside, aside) = (self.path(step), self.beside(step, "new"), self.beside(step, "old"));
+        remove(&beside)?;
         fs::create_dir_all(&beside).map_err(Error::io("create", &beside))?;
         write(&beside)?;
         let mut sums = String::new();
@@ -79,15 +73,34 @@ impl Checkpoints {
     /// # Errors
     /// [`Error::Io`] if the folder cannot be read.
     pub fn steps(&self) -> Result<Vec<u64>> {
+        self.recover()?;
+        self.named(|name| name.strip_prefix("step-"))
+    }
+
+    /// The steps in those names of the folder's entries that `of` cuts down to digits, in order.
+    fn named(&self, of: impl Fn(&str) -> Option<&str>) -> Result<Vec<u64>> {
         let mut steps = Vec::new();
         for entry in fs::read_dir(&self.folder).map_err(Error::io("read", &self.folder))? {
             let entry = entry.map_err(Error::io("read", &self.folder))?;
-            let step: Option<u64> =
-                entry.file_name().to_str().and_then(|name| name.strip_prefix("step-")?.parse().ok());
+            let step: Option<u64> = entry.file_name().to_str().and_then(|name| of(name)?.parse().ok());
             steps.extend(step);
         }
         steps.sort_unstable();
         Ok(steps)
+    }
+
+    /// Ends what a program that was killed while it replaced a checkpoint left: the old one comes back
+    /// where the new one is not in its place, and goes where it is.
+    fn recover(&self) -> Result<()> {
+        for step in self.named(|name| name.strip_prefix(".step-")?.strip_suffix(".old"))? {
+            let (place, aside) = (self.path(step), self.beside(step, "old"));
+            if place.exists() {
+                remove(&aside)?;
+            } else {
+                fs::rename(&aside, &place).map_err(Error::io("rename", &aside))?;
+            }
+        }
+        Ok(())
     }
 
     /// The folder of the last checkpoint, or `None` where there is none yet.
@@ -104,6 +117,7 @@ impl Checkpoints {
     /// [`Error::Io`] if a file cannot be read, [`Error::Input`] if one has changed or is not listed: an
     /// earlier checkpoint may still be sound, but only the caller may say to lose the work in between.
     pub fn open(&self, step: u64) -> Result<PathBuf> {
+        self.recover()?;
         let folder = self.path(step);
         let sums_path = folder.join(SUMS);
         let sums = fs::read_to_string(&sums_path).map_err(Error::io("read", &sums_path))?;
@@ -125,6 +139,11 @@ impl Checkpoints {
 
     fn path(&self, step: u64) -> PathBuf {
         self.folder.join(format!("step-{step:012}"))
+    }
+
+    /// Where a checkpoint stands before (`new`) or after (`old`) it has its place.
+    fn beside(&self, step: u64, ending: &str) -> PathBuf {
+        self.folder.join(format!(".step-{step:012}.{ending}"))
     }
 }
 
@@ -202,6 +221,26 @@ mod tests {
         });
         assert!(failed.is_err());
         assert_eq!(fs::read_to_string(checkpoints.latest().unwrap().unwrap().join("a")).unwrap(), "sound");
+    }
+
+    #[test]
+    fn a_checkpoint_put_aside_by_a_killed_program_comes_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let checkpoints = Checkpoints::new(folder.path(), 2).unwrap();
+        let place = write(&checkpoints, 4, "sound");
+        let aside = folder.path().join(".step-000000000004.old");
+        fs::rename(&place, &aside).unwrap();
+        assert_eq!(checkpoints.latest().unwrap().unwrap(), place);
+        fs::rename(&place, &aside).unwrap();
+        assert_eq!(checkpoints.open(4).unwrap(), place);
+        // Before the next one is written, too: a failure must not cost the old one.
+        fs::rename(&place, &aside).unwrap();
+        checkpoints.save(4, |_| Err(Error::Failed("no space".to_owned()))).unwrap_err();
+        assert_eq!(fs::read_to_string(checkpoints.latest().unwrap().unwrap().join("a")).unwrap(), "sound");
+        // Where both are there, the new one is in its place.
+        fs::create_dir(&aside).unwrap();
+        assert_eq!(checkpoints.latest().unwrap().unwrap(), place);
+        assert!(!aside.exists());
     }
 
     #[test]

@@ -57,8 +57,8 @@ pub trait Task {
         Ok(BTreeMap::new())
     }
 
-    /// What else the result depends on (the data, the network, the optimiser), in a few words. A checkpoint
-    /// that was made under another signature is refused.
+    /// What else the result depends on (the network, the optimiser, a hash of the data), in a few words. A
+    /// checkpoint that was made under another signature is refused.
     fn signature(&self) -> String;
 }
 

@@ -2,9 +2,9 @@
 //! parameters.
 
 use crate::dropout::dropout;
-use crate::init::{Init, linear};
+use crate::init::{Init, MAX_PARAMETERS, linear};
 use crate::kernel::{self, Matrix, Orientation, Threads, apply};
-use crate::lstm::{MOST_PARAMETERS, values};
+use crate::lstm::values;
 use crate::next_token::{Head, NextToken, Runner, Sequences};
 use burn::module::{Module, Param};
 use burn::nn::Linear;
@@ -57,8 +57,8 @@ impl Gpt2Config {
             let block = size.checked_mul(4)?.checked_add(inner.checked_mul(2)?)?.checked_mul(size)?;
             block.checked_mul(layers)?.checked_add(vocabulary.checked_add(context)?.checked_mul(size)?)
         };
-        if parameters().is_none_or(|parameters| parameters > MOST_PARAMETERS) {
-            return wrong(format!("of these sizes has more than {MOST_PARAMETERS} parameters"));
+        if parameters().is_none_or(|parameters| parameters > MAX_PARAMETERS) {
+            return wrong(format!("of these sizes has more than {MAX_PARAMETERS} parameters"));
         }
         if !(keep > 0.0 && keep <= 1.0) {
             return wrong(format!("keeps a feature with probability in (0, 1], got keep = {keep}"));

@@ -10,6 +10,10 @@ use rand::RngExt;
 use rand_distr::{Distribution, StandardNormal};
 use trueness_core::Seed;
 
+/// The most parameters that a network may have, 8 GiB of them in single precision: sizes far beyond that are
+/// slips, and would end the program where memory is asked for.
+pub const MAX_PARAMETERS: usize = 1 << 31;
+
 /// A distribution of initial values.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Init {

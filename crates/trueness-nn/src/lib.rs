@@ -48,7 +48,7 @@ pub use checkpoint::Checkpoints;
 pub use fit::{Best, Epoch, FitConfig, Fitted, Goal, Schedule, Task, fit};
 pub use gpt2::{Gpt2, Gpt2Config, Gpt2Runner};
 pub use highway::{Highway, HighwayConfig};
-pub use init::Init;
+pub use init::{Init, MAX_PARAMETERS};
 pub use lstm::{LstmInit, LstmLayer, LstmModel, LstmModelConfig, LstmRunner};
 pub use next_token::{NextToken, Runner, Sequences};
 pub use sampling::{Sampling, sample};

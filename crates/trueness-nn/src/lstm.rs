@@ -1,7 +1,7 @@
 //! LSTM language models.
 
 use crate::dropout::dropout;
-use crate::init::{Init, linear};
+use crate::init::{Init, MAX_PARAMETERS, linear};
 use crate::kernel::{self, Orientation, Threads};
 use crate::next_token::{Head, NextToken, Runner, Sequences};
 use burn::module::{Module, Param};
@@ -9,10 +9,6 @@ use burn::nn::Linear;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 use trueness_core::{Error, Result, Seed};
-
-/// The most parameters that a network may have: what a person's machine can hold, and far from where
-/// sizes overflow.
-pub(crate) const MOST_PARAMETERS: usize = 1 << 32;
 
 /// How the weights of an LSTM language model begin.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -67,8 +63,8 @@ impl LstmModelConfig {
             let tables = vocabulary.checked_mul(embedding.checked_add(hidden)?)?;
             layer.checked_mul(layers)?.checked_add(tables)
         };
-        if parameters().is_none_or(|parameters| parameters > MOST_PARAMETERS) {
-            return Err(Error::Input(format!("an LSTM of these sizes has more than {MOST_PARAMETERS} parameters")));
+        if parameters().is_none_or(|parameters| parameters > MAX_PARAMETERS) {
+            return Err(Error::Input(format!("an LSTM of these sizes has more than {MAX_PARAMETERS} parameters")));
         }
         if !(keep > 0.0 && keep <= 1.0) {
             return Err(Error::Input(format!("dropout keeps a feature with probability in (0, 1], got keep = {keep}")));

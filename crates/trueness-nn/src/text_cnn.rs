@@ -2,7 +2,7 @@
 //! tell real sentences from generated ones (Yu et al. 2017, SeqGAN).
 
 use crate::dropout::dropout;
-use crate::init::{Init, linear};
+use crate::init::{Init, MAX_PARAMETERS, linear};
 use crate::kernel;
 use crate::{Highway, HighwayConfig};
 use burn::module::{Module, Param};
@@ -65,13 +65,26 @@ impl TextCnnConfig {
         Self { embedding: 64, widths: vec![2, 3], filters: vec![64, 64], ..Self::dd(vocabulary) }
     }
 
-    /// A network with initial values as in SeqGAN's code: embeddings uniform on ±1, filters and output
-    /// weights truncated normal with standard deviation .1, their biases .1, highway Xavier-uniform.
+    /// How many parameters the network has; `None` where that is no number.
+    pub fn parameters(&self) -> Option<usize> {
+        let features = self.filters.iter().try_fold(0usize, |sum, &filters| sum.checked_add(filters))?;
+        let mut sum = self.vocabulary.checked_mul(self.embedding)?;
+        for (width, &filters) in self.widths.iter().zip(&self.filters) {
+            // A filter has a weight for every number of its window, and a bias.
+            let of_one = width.checked_mul(self.embedding)?.checked_add(1)?;
+            sum = sum.checked_add(of_one.checked_mul(filters)?)?;
+        }
+        let with_bias = features.checked_add(1)?;
+        let highway = features.checked_mul(with_bias)?.checked_mul(2)?;
+        sum.checked_add(highway)?.checked_add(self.classes.checked_mul(with_bias)?)
+    }
+
+    /// Checks the sizes, before anything is allocated.
     ///
     /// # Errors
-    /// [`Error::Input`] if a size is 0, if widths and filters do not pair up, or if `keep` is no
-    /// probability above 0.
-    pub fn init(&self, device: &Device, seed: Seed) -> Result<TextCnn> {
+    /// [`Error::Input`] if a size is 0, if widths and filters do not pair up, if `keep` is no probability
+    /// above 0, or if there are more parameters than [`MAX_PARAMETERS`].
+    pub fn check(&self) -> Result<()> {
         let wrong = |what: String| Err(Error::Input(format!("a convolutional classifier {what}")));
         if self.widths.is_empty() || self.widths.len() != self.filters.len() {
             let (widths, filters) = (self.widths.len(), self.filters.len());
@@ -84,6 +97,22 @@ impl TextCnnConfig {
         if !(self.keep > 0.0 && self.keep <= 1.0) {
             return wrong(format!("keeps a feature with probability in (0, 1], got keep = {}", self.keep));
         }
+        match self.parameters() {
+            Some(n) if n <= MAX_PARAMETERS => Ok(()),
+            n => {
+                let n = n.map_or_else(|| "more than can be counted".to_owned(), |n| n.to_string());
+                wrong(format!("has at most {MAX_PARAMETERS} parameters, got {n}: choose smaller sizes"))
+            }
+        }
+    }
+
+    /// A network with initial values as in SeqGAN's code: embeddings uniform on ±1, filters and output
+    /// weights truncated normal with standard deviation .1, their biases .1, highway Xavier-uniform.
+    ///
+    /// # Errors
+    /// As for [`TextCnnConfig::check`].
+    pub fn init(&self, device: &Device, seed: Seed) -> Result<TextCnn> {
+        self.check()?;
         let (small, tenth) = (Init::TruncatedNormal { sd: 0.1 }, Init::Constant(0.1));
         let features = self.filters.iter().sum();
         let convolutions = self.widths.iter().zip(&self.filters).enumerate().map(|(i, (&width, &filters))| {

@@ -63,11 +63,29 @@ pub fn save_under<M: Module>(module: &M, prefix: &str, path: &Path) -> Result<()
         .map_err(|error| Error::Failed(format!("cannot write {}: {error}", path.display())))
 }
 
-/// The module with the parameters of a file. Names, shapes and types have to be the module's own.
+/// The module with all floating-point parameters in another type, for example in double precision.
+///
+/// # Errors
+/// [`Error::Failed`] if a device does not hand its values out, or the type is no floating-point one.
+pub fn cast<M: Module>(module: M, dtype: DType) -> Result<M> {
+    if !dtype.is_float() {
+        return Err(Error::Failed(format!("parameters cannot be cast to {dtype:?}: expected a floating-point type")));
+    }
+    let mut caster = Caster { dtype, error: None };
+    let module = module.map(&mut caster);
+    match caster.error {
+        Some(error) => Err(Error::Failed(error)),
+        None => Ok(module),
+    }
+}
+
+/// The module with the parameters of a file. Names and shapes have to be the module's own. Floating-point
+/// numbers of any precision are converted to the module's own type, and so are integers.
 ///
 /// # Errors
 /// [`Error::Io`] if the file cannot be read; [`Error::Input`] if it is no safetensors file, or if a
-/// parameter is missing, left over, or of another shape or type: the message lists them.
+/// parameter is missing, left over, of another shape, of another kind of number, or too large for the
+/// module's type: the message lists them.
 pub fn load<M: Module>(module: M, path: &Path) -> Result<M> {
     load_with_ids(module, path, &BTreeMap::new())
 }
@@ -178,6 +196,47 @@ impl ModuleVisitor for Reader {
     }
 }
 
+/// The data in another type of the same kind; `None` where a number does not fit into it.
+fn converted(data: TensorData, to: DType) -> Option<TensorData> {
+    let from = data.dtype();
+    if from == to {
+        return Some(data);
+    }
+    let result = data.clone().try_cast(to).ok()?;
+    let fits = if to.is_float() {
+        // Rounding is what is asked for; an overflow to infinity is not.
+        data.iter::<f64>().zip(result.iter::<f64>()).all(|(a, b)| a.is_finite() == b.is_finite())
+    } else {
+        result.clone().try_cast(from).is_ok_and(|back| back.as_bytes() == data.as_bytes())
+    };
+    fits.then_some(result)
+}
+
+struct Caster {
+    dtype: DType,
+    error: Option<String>,
+}
+
+impl ModuleMapper for Caster {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        match param.val().try_into_data().map(|data| data.try_cast(self.dtype)) {
+            Ok(Ok(data)) => {
+                let tensor = Tensor::from_data(data, (&param.lazy_device(), self.dtype));
+                let id = param.id;
+                param.transform_for_load(tensor, id)
+            }
+            Ok(Err(error)) => {
+                self.error = Some(format!("a parameter cannot be cast: {error}"));
+                param
+            }
+            Err(error) => {
+                self.error = Some(format!("a parameter cannot be read: {error}"));
+                param
+            }
+        }
+    }
+}
+
 struct Writer<'a> {
     /// What no parameter has taken yet.
     tensors: BTreeMap<String, TensorView<'a>>,
@@ -187,9 +246,9 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    /// The data for the parameter at the current path, and the identity it is to have. The types may
-    /// differ only within floats or within integers, which Burn converts.
-    fn take(&mut self, id: ParamId, shape: &[usize], float: bool) -> Option<(TensorData, ParamId)> {
+    /// The data for the parameter at the current path in its own type, and the identity it is to have.
+    fn take(&mut self, id: ParamId, shape: &[usize], own: DType) -> Option<(TensorData, ParamId)> {
+        let float = own.is_float();
         let name = self.path.join(".");
         let Some(view) = self.tensors.remove(&name) else {
             self.problems.push(format!("`{name}` is missing"));
@@ -204,8 +263,14 @@ impl Writer<'_> {
             self.problems.push(format!("`{name}` should hold {expected} and holds {}", view.dtype()));
             return None;
         };
-        let id = self.ids.get(&name).map_or(id, |&id| ParamId::from(id));
-        Some((TensorData::from_bytes_vec(view.data().to_vec(), shape.to_vec(), dtype), id))
+        let data = TensorData::from_bytes_vec(view.data().to_vec(), shape.to_vec(), dtype);
+        match converted(data, own) {
+            Some(data) => Some((data, self.ids.get(&name).map_or(id, |&id| ParamId::from(id)))),
+            None => {
+                self.problems.push(format!("`{name}` holds numbers that are too large for {own:?}"));
+                None
+            }
+        }
     }
 }
 
@@ -219,10 +284,10 @@ impl ModuleMapper for Writer<'_> {
     }
 
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        match self.take(param.id, &param.lazy_shape().to_vec(), true) {
+        let own = param.val().dtype();
+        match self.take(param.id, &param.lazy_shape().to_vec(), own) {
             Some((data, id)) => {
-                let dtype = data.dtype();
-                let tensor = Tensor::from_data(data, (&param.lazy_device(), dtype));
+                let tensor = Tensor::from_data(data, (&param.lazy_device(), own));
                 param.transform_for_load(tensor, id)
             }
             None => param,
@@ -230,10 +295,10 @@ impl ModuleMapper for Writer<'_> {
     }
 
     fn map_int<const D: usize>(&mut self, param: Param<Tensor<D, Int>>) -> Param<Tensor<D, Int>> {
-        match self.take(param.id, &param.lazy_shape().to_vec(), false) {
+        let own = param.val().dtype();
+        match self.take(param.id, &param.lazy_shape().to_vec(), own) {
             Some((data, id)) => {
-                let dtype = data.dtype();
-                let tensor = Tensor::from_data(data, (&param.lazy_device(), dtype));
+                let tensor = Tensor::from_data(data, (&param.lazy_device(), own));
                 param.transform_for_load(tensor, id)
             }
             None => param,

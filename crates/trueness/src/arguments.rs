@@ -19,42 +19,99 @@ Exit codes: 0 done, 1 failed while running, 2 bad usage or input, 3 a claim fail
 #[derive(Debug, Parser)]
 #[command(name = "trueness", version, after_help = AFTER, max_term_width = 100)]
 struct Cli {
-    #[command(flatten)]
-    common: Common,
     #[command(subcommand)]
     command: Cmd,
 }
 
-/// Options that every command takes.
-#[derive(Clone, Debug, Args)]
+/// Options that several commands share. Each command offers those that act there, see [`offered`].
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Running and printing")]
 pub(crate) struct Common {
-    /// The run's folder, new or empty, instead of runs/STUDY/TIME
-    #[arg(long, global = true, value_name = "DIR", help_heading = "Everywhere")]
+    /// The folder to write to, new or empty, instead of runs/STUDY/TIME
+    #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
     /// Replace an earlier run's folder
-    #[arg(long, global = true, help_heading = "Everywhere")]
+    #[arg(long)]
     pub(crate) force: bool,
-    /// The first seed
-    #[arg(long, global = true, default_value_t = 0, value_parser = clap::value_parser!(u64).range(..SEED_LIMIT), help_heading = "Everywhere")]
-    pub(crate) seed: u64,
+    /// The first seed [default: 0]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..SEED_LIMIT))]
+    pub(crate) seed: Option<u64>,
     /// Threads; all cores where nothing is said. Results do not depend on it
-    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024), help_heading = "Everywhere")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) threads: Option<u16>,
     /// Print measures as JSON on standard output
-    #[arg(long, global = true, help_heading = "Everywhere")]
+    #[arg(long)]
     pub(crate) json: bool,
     /// No progress and no summary
-    #[arg(long, short, global = true, help_heading = "Everywhere")]
+    #[arg(long, short)]
     pub(crate) quiet: bool,
     /// Carry on an interrupted run
-    #[arg(long, global = true, value_name = "RUN", conflicts_with = "out", help_heading = "Everywhere")]
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["out", "force"])]
     pub(crate) resume: Option<PathBuf>,
 }
 
+/// The shared options of commands that make a run.
+const OF_RUNS: [&str; 7] = ["out", "force", "seed", "threads", "json", "quiet", "resume"];
+
+/// The shared options that act in a command.
+fn offered(command: &str) -> &'static [&'static str] {
+    match command {
+        "run" | "text compare" => &OF_RUNS,
+        "text split" => &["out", "force", "seed", "json", "quiet"],
+        "text stats" => &["seed", "threads", "json", "quiet"],
+        "report" => &["json", "quiet"],
+        "list" | "explain" | "compare" => &["json"],
+        _ => &[],
+    }
+}
+
+/// A command with the shared options that act in it.
+fn with_common(command: clap::Command, name: &str) -> clap::Command {
+    let all = Common::augment_args(clap::Command::new("all"));
+    let mine = all.get_arguments().filter(|arg| offered(name).contains(&arg.get_id().as_str())).cloned();
+    command.args(mine.collect::<Vec<_>>())
+}
+
 impl Common {
+    /// The shared options of a command's matches; those that it does not offer keep their defaults.
+    fn of(matches: &ArgMatches) -> Self {
+        fn value<T: Clone + Send + Sync + 'static>(matches: &ArgMatches, id: &str) -> Option<T> {
+            // Asking for an option that is not offered is an error, which means the same here.
+            matches.try_get_one::<T>(id).ok().flatten().cloned()
+        }
+        Self {
+            out: value(matches, "out"),
+            force: value(matches, "force").unwrap_or(false),
+            seed: value(matches, "seed"),
+            threads: value(matches, "threads"),
+            json: value(matches, "json").unwrap_or(false),
+            quiet: value(matches, "quiet").unwrap_or(false),
+            resume: value(matches, "resume"),
+        }
+    }
+
     /// How many threads to use.
     pub(crate) fn threads(&self) -> usize {
         self.threads.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from)
+    }
+
+    /// The first seed.
+    pub(crate) fn seed(&self) -> u64 {
+        self.seed.unwrap_or(0)
+    }
+
+    /// `n` seeds from the first one on.
+    ///
+    /// # Errors
+    /// Where one of them could not be written as a JSON number.
+    pub(crate) fn seeds(&self, n: u64) -> Result<Vec<u64>, trueness_core::Error> {
+        let first = self.seed();
+        match first.checked_add(n).filter(|end| *end <= SEED_LIMIT) {
+            Some(end) => Ok((first..end).collect()),
+            None => Err(trueness_core::Error::Input(format!(
+                "{n} seeds from {first} on reach {SEED_LIMIT}, the first number that is no seed; expected a smaller --seed"
+            ))),
+        }
     }
 }
 
@@ -66,7 +123,7 @@ enum Cmd {
     List,
     /// Explain a study, a command or a metric
     Explain {
-        /// For example text/discrepancy, text compare, dd, bleu-4; nothing lists what there is
+        /// For example text/discrepancy, text compare, run, dd, bleu-4; nothing lists what there is
         #[arg(num_args = 0..)]
         name: Vec<String>,
     },
@@ -133,9 +190,17 @@ pub(crate) fn command() -> anyhow::Result<clap::Command> {
         .subcommand_required(true)
         .arg_required_else_help(true);
     for tool in crate::text::tools().context("the text toolkit's tools")? {
-        text = text.subcommand(schema::command(tool.verb, tool.about, &tool.knobs).after_help(tool.after));
+        let name = format!("text {}", tool.verb);
+        let resumable = offered(&name).contains(&"resume");
+        let verb = schema::command(tool.verb, tool.about, &tool.knobs, resumable).after_help(tool.after);
+        text = text.subcommand(with_common(verb, &name));
     }
-    Ok(Cli::command().subcommand(text))
+    let mut command = Cli::command();
+    let names: Vec<String> = command.get_subcommands().map(|command| command.get_name().to_owned()).collect();
+    for name in &names {
+        command = command.mut_subcommand(name, |command| with_common(command, name));
+    }
+    Ok(command.subcommand(text))
 }
 
 /// Parses the process's arguments. Usage errors are printed, with exit code 2; help with 0.
@@ -146,25 +211,26 @@ pub(crate) fn parse() -> Result<Arguments, ExitCode> {
     })?;
     let matches = command.try_get_matches().map_err(|error| {
         let code = u8::try_from(error.exit_code()).unwrap_or(2);
+        let text = error.render();
         if error.use_stderr() {
-            terminal::complain(&error.render().ansi().to_string())
+            let shown = if terminal::colour_of_complaints() { text.ansi().to_string() } else { text.to_string() };
+            terminal::complain(&shown);
         } else {
-            let _ = terminal::print(&error.to_string());
+            let _ = terminal::print(&text.to_string());
         }
         ExitCode::from(code)
     })?;
     let usage = |error: clap::Error| {
-        terminal::complain(&error.to_string());
+        terminal::complain(&error.render().to_string());
         ExitCode::from(2)
     };
     if let Some(("text", text)) = matches.subcommand()
         && let Some((verb, verb_matches)) = text.subcommand()
     {
-        // Global options stand in the innermost matches.
-        let common = Common::from_arg_matches(verb_matches).map_err(usage)?;
         let command = Command::Text { verb: verb.to_owned(), matches: verb_matches.clone() };
-        return Ok(Arguments { common, command });
+        return Ok(Arguments { common: Common::of(verb_matches), command });
     }
+    let common = matches.subcommand().map(|(_, matches)| Common::of(matches)).unwrap_or_default();
     let cli = Cli::from_arg_matches(&matches).map_err(usage)?;
     let command = match cli.command {
         Cmd::Run(run) => Command::Run(run),
@@ -174,5 +240,5 @@ pub(crate) fn parse() -> Result<Arguments, ExitCode> {
         Cmd::Compare { a, b } => Command::Compare { a, b },
         Cmd::Completions { shell } => Command::Completions { shell },
     };
-    Ok(Arguments { common: cli.common, command })
+    Ok(Arguments { common, command })
 }

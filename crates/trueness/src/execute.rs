@@ -4,14 +4,17 @@ use crate::arguments::{Common, RunArguments};
 use crate::host::{self, SystemClock};
 use crate::progress::Bars;
 use crate::terminal;
-use anyhow::{Context, bail};
+use anyhow::Context;
 use serde_json::{Value, json};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use trueness_core::report::{self, Outcome, Report, Verdict};
-use trueness_core::run::{self, RunFolder, RunInfo};
+use trueness_core::run::{self, InputFile, RunFolder, RunInfo};
 use trueness_core::study::{MAX_STUDY_FILE, Manifest, knobs};
 use trueness_core::{Clock, Error, Findings, StudyEntry, Watch, nearest};
+
+pub(crate) mod resume;
 
 /// What is to be run.
 pub(crate) struct Task<'a> {
@@ -28,22 +31,18 @@ pub(crate) struct Task<'a> {
 /// `trueness run`.
 pub(crate) fn run(studies: &[StudyEntry], arguments: &RunArguments, common: &Common) -> anyhow::Result<ExitCode> {
     if let Some(path) = &common.resume {
-        return resume(studies, path, arguments, common);
+        return resume::resume(studies, path, &resume::Asked::run(studies, arguments)?, common);
     }
     let name = arguments.study.as_deref().unwrap_or_default();
     let (entry, text) = find(studies, name)?;
     let manifest = Manifest::parse(&text, name)?;
     let preset = arguments.preset.clone().unwrap_or_else(|| default_preset(&manifest));
     let chosen = manifest.preset(&preset)?;
-    let preset_knobs = serde_json::to_value(&chosen.knobs).context("the preset's knobs")?;
-    let preset_name = format!("preset {preset} of {name}");
-    let mut layers = vec![(preset_name.as_str(), preset_knobs)];
-    for set in &arguments.set {
-        layers.push(("--set", knobs::parse_set(set)?));
-    }
-    let knobs = entry.resolve(&layers)?;
+    let mut layers = vec![preset_layer(&manifest, &preset, name)?];
+    layers.extend(set_layers(arguments)?);
+    let knobs = resolve(entry, &layers)?;
     let n = arguments.seeds.unwrap_or(chosen.seeds);
-    let seeds = (common.seed..common.seed.saturating_add(n)).collect();
+    let seeds = common.seeds(n)?;
     if !common.quiet && !common.json {
         terminal::complain(&format!(
             "{}: preset {preset}, {n} seeds, expected to take {} minutes on two cores",
@@ -52,6 +51,23 @@ pub(crate) fn run(studies: &[StudyEntry], arguments: &RunArguments, common: &Com
         ));
     }
     start(Task { entry, manifest, manifest_text: text, preset, knobs, seeds, strict: arguments.strict }, common)
+}
+
+/// Settings and the name that errors give them.
+type Layer = (String, Value);
+
+fn preset_layer(manifest: &Manifest, preset: &str, file: &str) -> anyhow::Result<Layer> {
+    let knobs = serde_json::to_value(&manifest.preset(preset)?.knobs).context("the preset's knobs")?;
+    Ok((format!("preset {preset} of {file}"), knobs))
+}
+
+fn set_layers(arguments: &RunArguments) -> anyhow::Result<Vec<Layer>> {
+    arguments.set.iter().map(|set| Ok(("--set".to_owned(), knobs::parse_set(set)?))).collect()
+}
+
+fn resolve(entry: &StudyEntry, layers: &[Layer]) -> trueness_core::Result<Value> {
+    let layers: Vec<(&str, Value)> = layers.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
+    entry.resolve(&layers)
 }
 
 fn default_preset(manifest: &Manifest) -> String {
@@ -77,13 +93,15 @@ fn find<'a>(studies: &'a [StudyEntry], name: &str) -> anyhow::Result<(&'a StudyE
         );
         return Err(Error::Input(format!("there is no study {name:?}; {hint}")).into());
     }
-    let length = std::fs::metadata(path).map_err(Error::io("read", path))?.len();
-    if length > MAX_STUDY_FILE as u64 {
+    // What a file says of its length need not be true: a device says 0 and never ends.
+    let file = std::fs::File::open(path).map_err(Error::io("read", path))?;
+    let mut bytes = Vec::new();
+    file.take(MAX_STUDY_FILE as u64 + 1).read_to_end(&mut bytes).map_err(Error::io("read", path))?;
+    if bytes.len() > MAX_STUDY_FILE {
         return Err(
-            Error::Input(format!("{name} has {length} bytes; a study file has at most {MAX_STUDY_FILE}")).into()
+            Error::Input(format!("{name} is too large: a study file has at most {MAX_STUDY_FILE} bytes")).into()
         );
     }
-    let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
     let text = String::from_utf8(bytes).map_err(|error| Error::Input(format!("{name} is no study file: {error}")))?;
     let manifest = Manifest::parse(&text, name)?;
     match studies.iter().find(|entry| entry.name() == manifest.study) {
@@ -107,10 +125,12 @@ pub(crate) fn start(task: Task<'_>, common: &Common) -> anyhow::Result<ExitCode>
         schema_version: run::folder::SCHEMA_VERSION,
         study: task.entry.name().to_owned(),
         preset: task.preset.clone(),
-        command: std::env::args().collect(),
+        // For people to read: what is no UTF-8 is shown by a mark.
+        command: std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect(),
         program: host::program(),
         machine: host::machine(),
         seeds: task.seeds.clone(),
+        inputs: InputFile::read_all(&task.entry.inputs(&task.knobs)?)?,
         threads: common.threads(),
         started: clock.now(),
         ..RunInfo::default()
@@ -146,95 +166,62 @@ fn holds_results(path: &Path) -> bool {
     seeds.map(|entry| entry.path().join("units")).any(|units| units.is_dir())
 }
 
-/// `--resume`: takes up a run; study, preset, seeds or knobs that were given must be the run's own.
-pub(crate) fn resume(
-    studies: &[StudyEntry],
-    path: &Path,
-    arguments: &RunArguments,
+/// Runs in a folder. Whatever stops it is recorded there, and stays the error that is told, even where
+/// recording it fails too.
+pub(crate) fn carry_out(
+    task: Task<'_>,
+    mut folder: RunFolder,
+    clock: &SystemClock,
     common: &Common,
 ) -> anyhow::Result<ExitCode> {
-    let clock = SystemClock::start();
-    let folder = RunFolder::resume(path, &host::program())?;
-    let info = folder.info().clone();
-    let text = folder.study()?;
-    let manifest = Manifest::parse(&text, &path.join("study.toml").display().to_string())?;
-    let entry = studies.iter().find(|entry| entry.name() == info.study);
-    let Some(entry) = entry else {
-        bail!(Error::Input(format!(
-            "{} is a run of {:?}, which this program does not know",
-            path.display(),
-            info.study
-        )))
+    let path = folder.path().to_owned();
+    let error = match work(&task, &mut folder, clock, common) {
+        Ok(done) => return show(&task, &done, &path, common),
+        Err(error) => error,
     };
-    let saved = serde_json::to_value(&manifest.preset(&info.preset)?.knobs).context("the run's knobs")?;
-    let knobs = entry.resolve(&[("the run's study.toml", saved)])?;
-    let refuse = |what: &str, was: &dyn std::fmt::Display, is: &dyn std::fmt::Display| {
-        Error::Input(format!("{} was begun with {what} {was}, and {is} is asked for: start a new run", path.display()))
-    };
-    if let Some(study) = arguments.study.as_deref().filter(|study| *study != info.study && !study.ends_with(".toml")) {
-        bail!(refuse("the study", &info.study, &study));
+    let interrupted = matches!(error.downcast_ref(), Some(Error::Interrupted));
+    let exit = if interrupted { "interrupted".to_owned() } else { format!("failed: {error:#}") };
+    let recorded = [folder.log(&format!("{} {exit}", clock.now())), folder.stop(&exit, clock.now(), clock.seconds())];
+    for problem in recorded.into_iter().filter_map(Result::err) {
+        terminal::complain(&format!("warning: {problem}"));
     }
-    if let Some(preset) = arguments.preset.as_deref().filter(|preset| *preset != info.preset) {
-        bail!(refuse("preset", &info.preset, &preset));
+    if !interrupted {
+        return Err(error);
     }
-    if let Some(seeds) = arguments.seeds.filter(|n| *n != info.seeds.len() as u64) {
-        bail!(refuse("seeds", &info.seeds.len(), &seeds));
-    }
-    for set in &arguments.set {
-        let mut changed = knobs.clone();
-        knobs::merge(&mut changed, &knobs::parse_set(set)?, "--set")?;
-        if changed != knobs {
-            bail!(Error::Input(format!(
-                "{} was begun with other knobs than --set {set}: start a new run",
-                path.display()
-            )));
-        }
-    }
-    let task = Task {
-        entry,
-        manifest,
-        manifest_text: text,
-        preset: info.preset,
-        knobs,
-        seeds: info.seeds,
-        strict: arguments.strict,
-    };
-    carry_out(task, folder, &clock, common)
+    terminal::complain(&format!("interrupted; carry it on with: {}", how_to_resume(&task, &path)));
+    Ok(ExitCode::from(130))
 }
 
-fn carry_out(task: Task<'_>, folder: RunFolder, clock: &SystemClock, common: &Common) -> anyhow::Result<ExitCode> {
-    let path = folder.path().to_owned();
+/// A finished run.
+struct Done {
+    findings: Findings,
+    verdicts: Vec<Verdict>,
+    report: Report,
+}
+
+fn work(task: &Task<'_>, folder: &mut RunFolder, clock: &SystemClock, common: &Common) -> anyhow::Result<Done> {
     let bars = Bars::new(common.quiet || common.json);
     let cancel = host::cancel_on_interrupt()?;
     let sink = folder.sink();
     folder.log(&format!("{} {} begins with {} threads", clock.now(), task.entry.name(), common.threads()))?;
     let executed = task.entry.execute(&task.knobs, &task.seeds, common.threads(), &sink, Watch::new(&cancel, &bars));
     bars.clear();
-    let findings = match executed {
-        Ok(findings) => findings,
-        Err(Error::Interrupted) => {
-            folder.log(&format!("{} interrupted", clock.now()))?;
-            folder.stop("interrupted", clock.now(), clock.seconds())?;
-            terminal::complain(&format!("interrupted; carry it on with: {}", how_to_resume(&task, &path)));
-            return Ok(ExitCode::from(130));
-        }
-        Err(error) => {
-            folder.log(&format!("{} failed: {error}", clock.now()))?;
-            folder.stop(&format!("failed: {error}"), clock.now(), clock.seconds())?;
-            return Err(error.into());
-        }
-    };
+    let findings = executed?;
     let (verdicts, report) = task.entry.report(&task.manifest, &task.knobs, &findings)?;
-    let report = with_provenance(report, &folder, clock);
+    let report = with_provenance(report, folder, clock);
     folder.log(&format!("{} done", clock.now()))?;
     folder.finish(&findings, &report, clock.now(), clock.seconds())?;
+    Ok(Done { findings, verdicts, report })
+}
+
+fn show(task: &Task<'_>, done: &Done, path: &Path, common: &Common) -> anyhow::Result<ExitCode> {
     if common.json {
-        terminal::print(&json_of(&findings, &verdicts)?)?;
+        terminal::print(&json_of(&done.findings, &done.verdicts)?)?;
     } else if !common.quiet {
-        terminal::print(&summary(&report))?;
+        terminal::print(&summary(&done.report))?;
         terminal::print(&format!("Report: {}", path.join("report.html").display()))?;
     }
-    let failed = verdicts.iter().any(|verdict| verdict.outcome == Outcome::Fails);
+    let failed = done.verdicts.iter().any(|verdict| verdict.outcome == Outcome::Fails);
     Ok(if task.strict && failed { ExitCode::from(3) } else { ExitCode::SUCCESS })
 }
 

@@ -1,7 +1,7 @@
 //! `trueness list` and `trueness explain`: everything comes from the code that does the work.
 
 use crate::arguments::Common;
-use crate::{terminal, text};
+use crate::{arguments, terminal, text};
 use serde_json::{Value, json};
 use std::fmt::Write;
 use std::process::ExitCode;
@@ -84,7 +84,14 @@ pub(crate) fn explain(studies: &[StudyEntry], name: Option<&str>, common: &Commo
         let schema = json!({ "name": card.name, "title": card.title, "about": card.about, "better": better(card) });
         return show(&metric(card), &schema, common);
     }
+    let commands = arguments::command()?;
+    if let Some(command) = wanted.split('/').try_fold(&commands, |command, word| command.find_subcommand(word)) {
+        let mut command = command.clone().bin_name(format!("trueness {}", wanted.replace('/', " ")));
+        let help = command.render_long_help().to_string();
+        return show(&help, &json!({ "name": name.trim(), "help": help }), common);
+    }
     let known = studies.iter().map(StudyEntry::name).chain(CATALOGUE.iter().map(|card| card.name));
+    let known = known.chain(commands.get_subcommands().map(clap::Command::get_name));
     let hint = nearest(name, known)
         .map_or("trueness explain lists what there is".to_owned(), |near| format!("did you mean {near:?}?"));
     Err(Error::Input(format!("there is no study, command or metric {name:?}; {hint}")).into())

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use trueness_core::report::{self, Cell, Report, Table};
 use trueness_core::run::folder;
 use trueness_core::study::claim::measure_key;
-use trueness_core::{Estimate, Measure, normal_quantile};
+use trueness_core::{Estimate, Measure};
 
 /// `trueness report`: the report again, its files written anew.
 pub(crate) fn report(path: &Path, common: &Common) -> anyhow::Result<ExitCode> {
@@ -20,8 +20,10 @@ pub(crate) fn report(path: &Path, common: &Common) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     folder::write_report(path, &report)?;
-    terminal::print(&execute::summary(&report))?;
-    terminal::print(&format!("Report: {}", path.join("report.html").display()))?;
+    if !common.quiet {
+        terminal::print(&execute::summary(&report))?;
+        terminal::print(&format!("Report: {}", path.join("report.html").display()))?;
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -40,7 +42,7 @@ pub(crate) fn compare(a: &Path, b: &Path, common: &Common) -> anyhow::Result<Exi
         let key = measure_key(measure);
         let Some(twin) = other(&key) else { continue };
         let gap = difference(&twin.estimate, &measure.estimate);
-        let verdict = match gap.value {
+        let verdict = match gap.standard_error() {
             None => "",
             Some(_) if gap.covers(0.0) => "no difference found",
             Some(_) => "differs",
@@ -81,19 +83,18 @@ pub(crate) fn compare(a: &Path, b: &Path, common: &Common) -> anyhow::Result<Exi
     Ok(ExitCode::SUCCESS)
 }
 
+/// `a` minus `b`. Where the error of one of them is not known, neither is that of the difference.
 fn difference(a: &Estimate, b: &Estimate) -> Estimate {
     let (Some(x), Some(y)) = (a.value, b.value) else { return Estimate::missing("a value is missing") };
-    let error = |e: &Estimate| match (e.low, e.high, e.level) {
-        (Some(low), Some(high), Some(level)) => (high - low) / (2.0 * normal_quantile(level)),
-        _ => 0.0,
+    let n = a.n.min(b.n);
+    let gap = match (a.standard_error(), b.standard_error()) {
+        _ if a.is_exact() && b.is_exact() => Estimate::exact(x - y, "difference of exact values"),
+        (Some(p), Some(q)) if a.has_interval() && b.has_interval() => {
+            Estimate::normal(x - y, p.hypot(q), n, "from both intervals, as of independent runs")
+        }
+        _ => Estimate::uncertain(x - y, n, "one of the values has no interval"),
     };
-    let standard_error = error(a).hypot(error(b));
-    if standard_error > 0.0 {
-        Estimate::normal(x - y, standard_error, a.n.min(b.n), "from both intervals, as of independent runs")
-            .unit(a.unit.clone())
-    } else {
-        Estimate::exact(x - y, "difference of exact values").unit(a.unit.clone())
-    }
+    gap.unit(a.unit.clone())
 }
 
 fn knobs_differ(a: &Path, b: &Path) -> anyhow::Result<Option<String>> {
@@ -111,4 +112,24 @@ fn knobs_differ(a: &Path, b: &Path) -> anyhow::Result<Option<String>> {
     changed.sort_unstable();
     changed.dedup();
     Ok((!changed.is_empty()).then(|| format!("the runs have different knobs: {}", changed.join(", "))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_difference_is_judged_only_where_both_errors_are_known() {
+        let (exact, random) = (Estimate::exact(3.0, ""), Estimate::uncertain(1.0, 5, ""));
+        let interval = |x| Estimate::normal(x, 3.0, 5, "");
+        assert_eq!(difference(&exact, &Estimate::exact(1.0, "")).standard_error(), Some(0.0));
+        let gap = difference(&interval(1.0), &Estimate::normal(0.0, 4.0, 5, ""));
+        // A right triangle: the errors of independent values add up as 3² + 4² = 5².
+        assert!((gap.standard_error().unwrap() - 5.0).abs() < 1e-9);
+        for other in [&exact, &random, &interval(1.0)] {
+            let gap = difference(&random, other);
+            assert_eq!((gap.standard_error(), gap.is_exact()), (None, false));
+        }
+        assert_eq!(difference(&exact, &interval(1.0)).standard_error(), None);
+    }
 }

@@ -3,7 +3,7 @@
 use anyhow::{Context, anyhow};
 use clap::{Arg, ArgAction, ArgMatches};
 use serde_json::Value;
-use trueness_core::study::knobs::{Knob, choices};
+use trueness_core::study::knobs::{Knob, choices, kinds};
 
 /// What kind of value a knob takes.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -14,11 +14,16 @@ enum Shape {
 }
 
 fn shape(knob: &Knob) -> Shape {
-    match knob.schema.get("type").and_then(Value::as_str) {
+    match kind(&knob.schema) {
         Some("boolean") => Shape::Flag,
         Some("array") => Shape::Many,
         _ => Shape::One,
     }
+}
+
+/// The type of a value, where there is one.
+fn kind(schema: &Value) -> Option<&str> {
+    kinds(schema).into_iter().find(|kind| *kind != "null")
 }
 
 fn position(knob: &Knob) -> Option<usize> {
@@ -37,8 +42,9 @@ fn shown(default: &Value) -> Option<String> {
     }
 }
 
-/// A subcommand whose options are the knobs.
-pub(crate) fn command(verb: &'static str, about: &'static str, knobs: &[Knob]) -> clap::Command {
+/// A subcommand whose options are the knobs. One that is resumable has an option `resume`, which stands for
+/// the positions.
+pub(crate) fn command(verb: &'static str, about: &'static str, knobs: &[Knob], resumable: bool) -> clap::Command {
     let mut command = clap::Command::new(verb).about(about);
     for knob in knobs {
         // A full stop ends a sentence in the documentation, but not a line of help.
@@ -50,10 +56,8 @@ pub(crate) fn command(verb: &'static str, about: &'static str, knobs: &[Knob]) -
         }
         let mut arg = Arg::new(knob.path.clone());
         if let Some(index) = position(knob) {
-            arg = arg
-                .index(index)
-                .required_unless_present("resume")
-                .value_name(knob.path.trim_end_matches('s').to_uppercase());
+            arg = arg.index(index).value_name(knob.path.trim_end_matches('s').to_uppercase());
+            arg = if resumable { arg.required_unless_present("resume") } else { arg.required(true) };
             if is_list {
                 arg = arg.num_args(1..);
             }
@@ -63,7 +67,8 @@ pub(crate) fn command(verb: &'static str, about: &'static str, knobs: &[Knob]) -
             }
             arg = arg.long(knob.path.replace('.', "-")).value_name(value_name(knob));
             match shape(knob) {
-                Shape::Flag => arg = arg.num_args(0..=1).default_missing_value("true"),
+                // Without the equals sign a flag would take the next position for its value.
+                Shape::Flag => arg = arg.num_args(0..=1).require_equals(true).default_missing_value("true"),
                 // Lists of files are separated by spaces, lists of names by commas too.
                 Shape::Many if knob.help.contains("file") || knob.help.contains("Files") => arg = arg.num_args(1..),
                 Shape::Many => arg = arg.value_delimiter(','),
@@ -79,7 +84,7 @@ pub(crate) fn command(verb: &'static str, about: &'static str, knobs: &[Knob]) -
 }
 
 fn value_name(knob: &Knob) -> &'static str {
-    match knob.schema.get("type").and_then(Value::as_str) {
+    match kind(&knob.schema) {
         Some("integer") => "N",
         Some("number") => "X",
         Some("array") => "LIST",
@@ -109,7 +114,7 @@ pub(crate) fn given(matches: &ArgMatches, knobs: &[Knob]) -> anyhow::Result<Valu
 /// A number or a truth value where the schema wants one and the text is one; else the text, which the
 /// schema's check then refuses with the range named.
 fn parsed(text: &str, schema: &Value) -> Value {
-    match schema.get("type").and_then(Value::as_str) {
+    match kind(schema) {
         Some("integer" | "number" | "boolean") => {
             serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()))
         }

@@ -26,5 +26,14 @@ pub(crate) fn columns() -> usize {
 
 /// Whether to colour standard output: on a terminal, unless NO_COLOR says otherwise.
 pub(crate) fn colour() -> bool {
-    std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+    std::io::stdout().is_terminal() && colour_is_welcome()
+}
+
+/// Whether to colour standard error.
+pub(crate) fn colour_of_complaints() -> bool {
+    std::io::stderr().is_terminal() && colour_is_welcome()
+}
+
+fn colour_is_welcome() -> bool {
+    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }

@@ -1,6 +1,7 @@
 //! The text toolkit's verbs.
 
-use crate::arguments::{Common, RunArguments};
+use crate::arguments::Common;
+use crate::execute::resume::Asked;
 use crate::host::{self, SystemClock};
 use crate::progress::Bars;
 use crate::{execute, schema, terminal};
@@ -65,19 +66,19 @@ pub(crate) fn run(
         "split" => in_pool(common, |_| {
             let knobs: SplitKnobs = resolve(&given)?;
             let out = common.out.clone().unwrap_or_else(|| ".".into());
-            Ok(tool::split_files(&knobs, &out, common.force, Seed::new(common.seed)).map_err(Error::from)?)
+            Ok(tool::split_files(&knobs, &out, common.force, Seed::new(common.seed())).map_err(Error::from)?)
         }),
         _ => in_pool(common, |watch| {
             let knobs: StatsKnobs = resolve(&given)?;
-            Ok(tool::stats(&knobs, Seed::new(common.seed), watch).map_err(Error::from)?)
+            Ok(tool::stats(&knobs, Seed::new(common.seed()), watch).map_err(Error::from)?)
         }),
     }
 }
 
 fn compare(studies: &[StudyEntry], given: Value, common: &Common) -> anyhow::Result<ExitCode> {
     if let Some(path) = &common.resume {
-        let nothing = RunArguments { study: None, preset: None, set: Vec::new(), seeds: None, strict: false };
-        return execute::resume(studies, path, &nothing, common);
+        let asked = Asked::tool("text/compare", "the command line", given);
+        return execute::resume::resume(studies, path, &asked, common);
     }
     let entry = studies
         .iter()
@@ -90,7 +91,7 @@ fn compare(studies: &[StudyEntry], given: Value, common: &Common) -> anyhow::Res
         manifest_text: entry.source().manifest.to_owned(),
         preset: "default".to_owned(),
         knobs,
-        seeds: vec![common.seed],
+        seeds: vec![common.seed()],
         strict: false,
     };
     execute::start(task, common)

@@ -5,7 +5,7 @@ use super::html::legend;
 use super::names::names;
 use super::number::format_estimate;
 use super::table::{Align, Cell, Table};
-use super::text::{clean, code_spans, line};
+use super::text::{clean, code, code_spans, line};
 use super::verdict::{Verdict, tally};
 use std::fmt::Write as _;
 
@@ -103,7 +103,7 @@ fn table(table: &Table) -> String {
     let row = |cells: Vec<String>| format!("| {} |", cells.join(" | "));
     let mut lines = vec![format!("**{}**\n", prose(&table.caption))];
     if !table.columns.is_empty() {
-        lines.push(row(columns.clone().map(|c| prose(&table.head(c))).collect()));
+        lines.push(row(columns.clone().map(|c| cell_prose(&table.head(c))).collect()));
         lines.push(row(table
             .columns
             .iter()
@@ -113,11 +113,11 @@ fn table(table: &Table) -> String {
     for r in 0..table.rows.len() {
         let cells = columns.clone().map(|c| {
             let text = match table.cell(r, c) {
-                Cell::Text(text) => prose(text),
+                Cell::Text(text) => cell_prose(text),
                 Cell::Estimate(e) if table.unit(c).is_empty() => number(e),
                 Cell::Estimate(e) => format_estimate(&e.clone().unit("")),
                 Cell::Missing => "–".to_owned(),
-                Cell::Code(text) => code(text),
+                Cell::Code(text) => cell_code(text),
             };
             if table.is_best(r, c) { format!("**{text}**") } else { text }
         });
@@ -149,6 +149,15 @@ fn pairs(values: &[(String, String)]) -> String {
 
 /// Text on one line, escaped, with its code spans kept.
 fn prose(text: &str) -> String {
+    prose_with(text, code)
+}
+
+/// The same within a table's cell.
+fn cell_prose(text: &str) -> String {
+    prose_with(text, cell_code)
+}
+
+fn prose_with(text: &str, code: fn(&str) -> String) -> String {
     let text = line(text);
     let pieces = code_spans(&text)
         .into_iter()
@@ -191,12 +200,9 @@ fn start(text: &str) -> String {
     }
 }
 
-/// A code span with a fence longer than any run of backquotes within.
-fn code(text: &str) -> String {
-    let text = line(text).replace('|', "\\|");
-    let fence = "`".repeat(longest_run(&text) + 1);
-    let space = if text.starts_with('`') || text.ends_with('`') || text.is_empty() { " " } else { "" };
-    format!("{fence}{space}{text}{space}{fence}")
+/// A code span within a table's cell, which a bar would end even there; elsewhere a bar is a bar.
+fn cell_code(text: &str) -> String {
+    code(text).replace('|', "\\|")
 }
 
 fn fenced(text: &str) -> String {
@@ -218,7 +224,9 @@ mod tests {
         assert_eq!(plain("<b>|*x*"), "&lt;b&gt;\\|\\*x\\*");
         assert_eq!(plain("- 1. [a](javascript:b)"), "\\- 1. \\[a\\](javascript:b)");
         assert_eq!(plain("12. x"), "12\\. x");
-        assert_eq!(code("a`b|c"), "``a`b\\|c``");
+        assert_eq!(cell_code("a`b|c"), "``a`b\\|c``");
+        assert_eq!(prose("too many `` `a|b ``, `c`"), "too many `` `a|b ``, `c`");
+        assert_eq!(cell_prose("`a|b`"), "`a\\|b`");
         assert_eq!(fenced("```\nx"), "````\n```\nx\n````");
     }
 }

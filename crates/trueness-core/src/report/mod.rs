@@ -37,4 +37,5 @@ pub use names::files;
 pub use number::{format_estimate, format_value};
 pub use table::{Align, Best, Cell, Column, Table};
 pub use terminal::terminal;
+pub use text::code;
 pub use verdict::{Outcome, Verdict};

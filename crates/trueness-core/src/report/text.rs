@@ -17,20 +17,55 @@ pub(super) fn line(text: &str) -> String {
     clean(text).split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Pieces of a text, in order: `(true, …)` for what stands between backquotes, `(false, …)` for the rest. A
-/// backquote without its partner is an ordinary character.
+/// Pieces of a text, in order: `(true, …)` for what stands between backquotes, `(false, …)` for the rest. As in
+/// Markdown, a run of backquotes ends at the next run of the same length, and a space at both ends is no part of
+/// the code, so that code may itself hold backquotes. A run without its partner is ordinary text.
 pub(super) fn code_spans(text: &str) -> Vec<(bool, &str)> {
     let mut pieces = Vec::new();
-    let mut rest = text;
-    while let Some(open) = rest.find('`') {
-        let Some(length) = rest[open + 1..].find('`') else { break };
-        pieces.push((false, &rest[..open]));
-        pieces.push((true, &rest[open + 1..open + 1 + length]));
-        rest = &rest[open + length + 2..];
+    let (mut begun, mut at) = (0, 0);
+    while let Some((open, length)) = next_run(text, at) {
+        at = open + length;
+        let mut search = at;
+        while let Some((close, other)) = next_run(text, search) {
+            search = close + other;
+            if other == length {
+                pieces.push((false, &text[begun..open]));
+                pieces.push((true, unpadded(&text[at..close])));
+                (begun, at) = (search, search);
+                break;
+            }
+        }
     }
-    pieces.push((false, rest));
+    pieces.push((false, &text[begun..]));
     pieces.retain(|(_, piece)| !piece.is_empty());
     pieces
+}
+
+/// The next run of backquotes: where it begins, and how many they are.
+fn next_run(text: &str, from: usize) -> Option<(usize, usize)> {
+    let start = from + text[from..].find('`')?;
+    let length = text[start..].bytes().take_while(|&byte| byte == b'`').count();
+    Some((start, length))
+}
+
+fn unpadded(code: &str) -> &str {
+    let inner = code.strip_prefix(' ').and_then(|code| code.strip_suffix(' '));
+    inner.filter(|_| !code.trim().is_empty()).unwrap_or(code)
+}
+
+/// Text as a code span within a report's prose, shown as it is whatever backquotes it holds: the fence is longer
+/// than any run of backquotes within.
+pub fn code(text: &str) -> String {
+    let text = line(text);
+    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+    let fence = "`".repeat(longest + 1);
+    let space = if text.starts_with('`') || text.ends_with('`') || text.is_empty() { " " } else { "" };
+    format!("{fence}{space}{text}{space}{fence}")
+}
+
+/// The text on one line without the marks of its code spans.
+pub(super) fn unmarked(text: &str) -> String {
+    code_spans(&line(text)).into_iter().map(|(_, piece)| piece).collect()
 }
 
 /// The columns that a text takes on a terminal.
@@ -118,9 +153,23 @@ mod tests {
     #[test]
     fn backquotes_mark_code() {
         assert_eq!(code_spans("a `b` c`"), [(false, "a "), (true, "b"), (false, " c`")]);
+        assert_eq!(code_spans("`` `the`` x"), [(true, " `the"), (false, " x")]);
+        assert_eq!(code_spans("``` `` `` the ``` and"), [(true, "`` `` the"), (false, " and")]);
+        assert_eq!(code_spans("``a` b"), [(false, "``a` b")]);
+        assert_eq!(code(""), "`  `");
     }
 
     proptest! {
+        #[test]
+        fn code_is_read_back_whatever_backquotes_it_holds(text in "[a`| ]{1,12}") {
+            let text = line(&text);
+            prop_assume!(!text.is_empty());
+            let prose = format!("too many {}, too few {}.", code(&text), code("b"));
+            let expected = [(false, "too many "), (true, text.as_str()), (false, ", too few "), (true, "b"), (false, ".")];
+            prop_assert_eq!(code_spans(&prose), expected);
+            prop_assert_eq!(unmarked(&prose), format!("too many {text}, too few b."));
+        }
+
         #[test]
         fn wrapping_keeps_the_letters_and_the_width(text in "[a-z日 ]{0,80}", columns in 8usize..40) {
             let lines = wrap(&text, columns);

@@ -1,6 +1,6 @@
 //! Checkpoints: folders written beside and renamed, hashed, the last few kept.
 
-use super::atomic::Staging;
+use super::atomic::{ASIDE, Staging, recover};
 use super::sink::{read_json, write_json};
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -81,10 +81,26 @@ impl Checkpoints {
         if !self.root.exists() {
             return Ok(Vec::new());
         }
-        let mut steps = Vec::new();
+        let mut paths = Vec::new();
         for entry in fs::read_dir(&self.root).map_err(Error::io("read", &self.root))? {
-            let path = entry.map_err(Error::io("read", &self.root))?.path();
+            paths.push(entry.map_err(Error::io("read", &self.root))?.path());
+        }
+        let mut steps = Vec::new();
+        for path in paths {
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            // A process that was killed while it replaced a checkpoint left the old one aside.
+            let (name, path) = match name.strip_suffix(ASIDE) {
+                Some(name) => {
+                    let path = path.with_file_name(name);
+                    let was_there = path.exists();
+                    recover(&path)?;
+                    if was_there {
+                        continue;
+                    }
+                    (name.to_owned(), path)
+                }
+                None => (name.to_owned(), path),
+            };
             if let Some(step) = name.strip_prefix("step-").and_then(|step| step.parse().ok()) {
                 steps.push((step, path));
             }
@@ -134,6 +150,17 @@ mod tests {
         fs::write(newest.dir.join("weights"), "damaged").unwrap();
         assert_eq!(checkpoints.latest().unwrap().unwrap().step, 2);
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn a_checkpoint_put_aside_by_a_killed_process_comes_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let checkpoints = Checkpoints::new(dir.path(), 1);
+        checkpoints.save(7, 0, |_| Ok(())).unwrap();
+        let place = checkpoints.latest().unwrap().unwrap().dir;
+        fs::rename(&place, place.with_extension("replaced")).unwrap();
+        assert_eq!(checkpoints.latest().unwrap().unwrap(), Checkpoint { step: 7, log_lines: 0, dir: place });
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 
     #[test]

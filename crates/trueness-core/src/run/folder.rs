@@ -1,6 +1,9 @@
 //! The run folder: made, locked, resumed and finished.
 
-use super::sink::{Folder, make_dir, read_json, write_json};
+use super::clear::clear;
+use super::inputs::{self, InputFile};
+use super::lock::{is_taken, take_lock};
+use super::sink::{Folder, make_dir, read_json, whole_lines, write_json};
 use super::write_atomically;
 use crate::error::{Error, Result};
 use crate::estimate::Measure;
@@ -13,10 +16,10 @@ use std::path::{Path, PathBuf};
 /// The version of the layout of `run.json` and `measures.json`.
 pub const SCHEMA_VERSION: u32 = 1;
 
-const INFO: &str = "run.json";
-const STUDY: &str = "study.toml";
-const MEASURES: &str = "measures.json";
-const LOCK: &str = ".lock";
+pub(super) const INFO: &str = "run.json";
+pub(super) const STUDY: &str = "study.toml";
+pub(super) const MEASURES: &str = "measures.json";
+pub(super) const REPORT: &str = "report.json";
 
 /// The program that makes a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,6 +60,12 @@ pub struct RunInfo {
     pub machine: Machine,
     /// The numbers of the seeds.
     pub seeds: Vec<u64>,
+    /// The files that it reads, as they were when it began.
+    #[serde(default)]
+    pub inputs: Vec<InputFile>,
+    /// The BLAKE3 hash of `study.toml`, in hexadecimal digits.
+    #[serde(default)]
+    pub study_hash: String,
     /// How many threads.
     pub threads: usize,
     /// When it started, RFC 3339.
@@ -104,18 +113,19 @@ pub struct Measured {
 }
 
 impl RunFolder {
-    /// Makes a run folder. `study` is the resolved study file.
+    /// Makes a run folder. `study` is the resolved study file; `info.inputs` are the files that the run
+    /// reads. With `force`, an earlier run's folder is emptied first.
     ///
     /// # Errors
-    /// [`Error::Input`] where the folder is not empty (with `force`: is not an earlier run's);
+    /// [`Error::Input`] where the folder is not empty; with `force`, where it is not an earlier run's,
+    /// holds something that no run makes, or holds an input file (nothing is removed then);
     /// [`Error::Io`] where it cannot be made or written.
     pub fn create(path: &Path, info: RunInfo, study: &str, force: bool) -> Result<Self> {
         if path.exists() && !path.is_dir() {
             return Err(Error::Input(format!("{} is a file; expected a folder that is new or empty", path.display())));
         }
         make_dir(path)?;
-        let mut entries = fs::read_dir(path).map_err(Error::io("read", path))?;
-        if entries.next().is_some() {
+        if is_taken(path)? {
             if !path.join(INFO).is_file() {
                 return Err(Error::Input(format!(
                     "{} is not empty and is no earlier run's folder; expected one that is new or empty",
@@ -128,42 +138,76 @@ impl RunFolder {
                     path.display()
                 )));
             }
-            let lock = take_lock(path)?;
-            drop(lock);
-            fs::remove_dir_all(path).map_err(Error::io("replace", path))?;
-            make_dir(path)?;
         }
         let lock = take_lock(path)?;
+        // Another process may have begun a run here before the lock was had; then `force` did not mean it.
+        if is_taken(path)? {
+            if !force {
+                return Err(Error::Input(format!("{} has just been taken by another run", path.display())));
+            }
+            let earlier = read_info(path)?;
+            inputs::lie_outside(path, &info.inputs)?;
+            clear(path, &earlier)?;
+        }
         write_atomically(&path.join(STUDY), study.as_bytes())?;
+        let info = RunInfo { study_hash: hash(study), ..info };
         let folder = Self { path: path.to_owned(), info, _lock: lock };
         folder.write_info()?;
         Ok(folder)
     }
 
-    /// Takes up a run that was interrupted (or finished, which costs nothing). The program must be
-    /// the one that began it.
+    /// Takes up a run that was interrupted (or finished, which costs nothing). The program and the
+    /// instruction sets must be those that began it, and its study file as it was. Nothing is written
+    /// before [`RunFolder::carry_on`], so that a caller can refuse for reasons of its own.
     ///
     /// # Errors
-    /// [`Error::Input`] where the folder is no run's, another process works on it, or the program
-    /// differs; the message names the difference.
-    pub fn resume(path: &Path, program: &Program) -> Result<Self> {
-        let mut info = read_info(path)?;
+    /// [`Error::Input`] where the folder is no run's, another process works on it, or something differs;
+    /// the message names the difference.
+    pub fn resume(path: &Path, program: &Program, machine: &Machine) -> Result<Self> {
+        read_info(path)?;
         let lock = take_lock(path)?;
+        // What another process wrote while it had the lock counts.
+        let info = read_info(path)?;
+        let refuse = |what: String| Error::Input(format!("{} {what}; start a new run", path.display()));
         if info.program != *program {
-            return Err(Error::Input(format!(
-                "{} was begun by version {} (build {}), and this is version {} (build {}): results could differ; start a new run",
-                path.display(),
-                info.program.version,
-                info.program.build,
-                program.version,
-                program.build
+            return Err(refuse(format!(
+                "was begun by version {} (build {}), and this is version {} (build {}): results could differ",
+                info.program.version, info.program.build, program.version, program.build
             )));
         }
-        info.resumed += 1;
-        info.exit = None;
+        let (was, is) = (&info.machine.instruction_set, &machine.instruction_set);
+        if was != is {
+            return Err(refuse(format!(
+                "was begun with the instruction sets {was:?}, and this machine has {is:?}: results could differ"
+            )));
+        }
         let folder = Self { path: path.to_owned(), info, _lock: lock };
-        folder.write_info()?;
+        let (was, is) = (&folder.info.study_hash, hash(&folder.study()?));
+        if *was != is {
+            return Err(refuse(format!(
+                "holds a {STUDY} that was changed after the run began (its hash was {was:.16} and is {is:.16})"
+            )));
+        }
         Ok(folder)
+    }
+
+    /// Checks that the files which the run reads are those that it began with. A file that was moved
+    /// is the same file.
+    ///
+    /// # Errors
+    /// [`Error::Input`] that names the file and the difference.
+    pub fn check_inputs(&self, now: &[PathBuf]) -> Result<()> {
+        inputs::compare(&self.path, &self.info.inputs, now)
+    }
+
+    /// Records that a run which was taken up goes on.
+    ///
+    /// # Errors
+    /// Where `run.json` cannot be written.
+    pub fn carry_on(&mut self) -> Result<()> {
+        self.info.resumed = self.info.resumed.saturating_add(1);
+        self.info.exit = None;
+        self.write_info()
     }
 
     /// Where it is.
@@ -202,11 +246,12 @@ impl RunFolder {
         writeln!(file, "{line}").map_err(Error::io("write", &path))
     }
 
-    /// Ends the run without results: interrupted or failed. It can be resumed.
+    /// Ends the run without results: interrupted or failed. It can be resumed. `seconds` is the time
+    /// since it was begun or taken up.
     ///
     /// # Errors
     /// Where `run.json` cannot be written.
-    pub fn stop(mut self, exit: &str, now: String, seconds: f64) -> Result<()> {
+    pub fn stop(&mut self, exit: &str, now: String, seconds: f64) -> Result<()> {
         self.info.exit = Some(exit.to_owned());
         self.info.ended = Some(now);
         self.info.seconds += seconds;
@@ -217,7 +262,7 @@ impl RunFolder {
     ///
     /// # Errors
     /// Where a file cannot be written; those already written stay.
-    pub fn finish(mut self, findings: &Findings, report: &Report, now: String, seconds: f64) -> Result<()> {
+    pub fn finish(&mut self, findings: &Findings, report: &Report, now: String, seconds: f64) -> Result<()> {
         let seeds = findings.seeds.iter().map(|s| SeedMeasures { seed: s.seed, measures: &s.measures }).collect();
         let measures = MeasuresFile {
             schema_version: SCHEMA_VERSION,
@@ -226,13 +271,15 @@ impl RunFolder {
             warnings: &findings.warnings,
         };
         write_json(&self.path.join(MEASURES), &measures)?;
-        write_json(&self.path.join("report.json"), report)?;
+        write_json(&self.path.join(REPORT), report)?;
         self.merge_logs()?;
-        self.info.exit = Some("done".to_owned());
-        self.info.ended = Some(now);
-        self.info.seconds += seconds;
         write_report(&self.path, report)?;
-        self.write_info()
+        // A run counts as done when everything else is written.
+        let seconds = self.info.seconds + seconds;
+        let done = RunInfo { exit: Some("done".to_owned()), ended: Some(now), seconds, ..self.info.clone() };
+        write_json(&self.path.join(INFO), &done)?;
+        self.info = done;
+        Ok(())
     }
 
     /// `seed-<n>/metrics.jsonl`: the logs of all units and stages of a seed in one file, in a fixed
@@ -252,13 +299,11 @@ impl RunFolder {
             let mut merged = Vec::new();
             for path in files {
                 let scope = path.file_stem().unwrap_or_default().to_string_lossy().replace('~', "/");
-                let text = fs::read_to_string(&path).map_err(Error::io("read", &path))?;
-                for line in text.lines() {
-                    if let Ok(serde_json::Value::Object(mut object)) = serde_json::from_str(line) {
-                        object.insert("scope".to_owned(), scope.clone().into());
-                        merged.extend_from_slice(serde_json::Value::Object(object).to_string().as_bytes());
-                        merged.push(b'\n');
-                    }
+                let bytes = fs::read(&path).map_err(Error::io("read", &path))?;
+                for mut object in whole_lines::<serde_json::Map<String, serde_json::Value>>(&bytes) {
+                    object.insert("scope".to_owned(), scope.clone().into());
+                    merged.extend_from_slice(serde_json::Value::Object(object).to_string().as_bytes());
+                    merged.push(b'\n');
                 }
             }
             write_atomically(&dir.join("metrics.jsonl"), &merged)?;
@@ -302,7 +347,7 @@ pub fn read_info(path: &Path) -> Result<RunInfo> {
 /// [`Error::Input`] where the run is not finished.
 pub fn read_report(path: &Path) -> Result<Report> {
     let info = read_info(path)?;
-    read_json(&path.join("report.json"))?.ok_or_else(|| unfinished(path, &info))
+    read_json(&path.join(REPORT))?.ok_or_else(|| unfinished(path, &info))
 }
 
 /// Reads the measures of a finished run.
@@ -329,19 +374,6 @@ fn unfinished(path: &Path, info: &RunInfo) -> Error {
     Error::Input(format!("{} is not finished ({state}); carry it on with --resume {0}", path.display(), state = state))
 }
 
-fn take_lock(path: &Path) -> Result<fs::File> {
-    let lock_path = path.join(LOCK);
-    let lock = fs::OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&lock_path)
-        .map_err(Error::io("write", &lock_path))?;
-    match lock.try_lock() {
-        Ok(()) => Ok(lock),
-        Err(fs::TryLockError::WouldBlock) => {
-            Err(Error::Input(format!("another process is working on {}; wait for it, or stop it", path.display())))
-        }
-        Err(fs::TryLockError::Error(error)) => Err(Error::io("lock", &lock_path)(error)),
-    }
+fn hash(text: &str) -> String {
+    blake3::hash(text.as_bytes()).to_hex().to_string()
 }

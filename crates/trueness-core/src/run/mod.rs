@@ -2,14 +2,18 @@
 
 mod atomic;
 mod checkpoint;
+mod clear;
 pub mod folder;
+mod inputs;
+mod lock;
 mod memory;
 mod sink;
 mod stage;
 
-pub use atomic::{Staging, write_atomically};
+pub use atomic::{AtomicFile, Staging, write_atomically};
 pub use checkpoint::{Checkpoint, Checkpoints};
 pub use folder::{Machine, Program, RunFolder, RunInfo};
+pub use inputs::InputFile;
 pub use memory::Memory;
 pub use sink::{Folder, LogLine, Sink, UnitRecord};
 pub use stage::{Stage, Staged};

@@ -148,9 +148,22 @@ pub(super) fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<O
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(Error::io("read", path)(error)),
     };
-    serde_json::from_slice(&bytes).map(Some).map_err(|error| {
-        Error::Input(format!("{} is damaged: {error}; delete it to have it made again", path.display()))
+    let damaged = |error| Error::Input(format!("{} is damaged: {error}", path.display()));
+    serde_json::from_slice(&bytes).map(Some).map_err(damaged)
+}
+
+/// As [`read_json`], for what is made again where it is missing: `what` is then to be deleted.
+fn read_made<T: serde::de::DeserializeOwned>(path: &Path, what: &Path) -> Result<Option<T>> {
+    read_json(path).map_err(|error| match error {
+        Error::Input(why) => Error::Input(format!("{why}; delete {} to have it made again", what.display())),
+        other => other,
     })
+}
+
+/// The lines of a log. A process that was killed may have left half a line at the end, cut even within a
+/// character; it is not counted.
+pub(super) fn whole_lines<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Vec<T> {
+    bytes.split(|&byte| byte == b'\n').map_while(|line| serde_json::from_slice(line).ok()).collect()
 }
 
 pub(super) fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<()> {
@@ -162,7 +175,8 @@ pub(super) fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<()> {
 
 impl Sink for Folder {
     fn unit(&self, seed: u64, unit: &str) -> Result<Option<UnitRecord>> {
-        read_json(&self.seed_dir(seed).join("units").join(format!("{}.json", file_name(unit))))
+        let path = self.seed_dir(seed).join("units").join(format!("{}.json", file_name(unit)));
+        read_made(&path, &path)
     }
 
     fn finish_unit(&self, seed: u64, unit: &str, record: &UnitRecord) -> Result<()> {
@@ -173,7 +187,7 @@ impl Sink for Folder {
 
     fn stage(&self, seed: u64, key: &str) -> Result<Option<(Value, PathBuf)>> {
         let dir = self.seed_dir(seed).join("stages").join(key);
-        Ok(read_json(&dir.join("stage.json"))?.map(|value| (value, dir)))
+        Ok(read_made(&dir.join("stage.json"), &dir)?.map(|value| (value, dir)))
     }
 
     fn stage_dir(&self, seed: u64, key: &str) -> Result<PathBuf> {
@@ -186,6 +200,10 @@ impl Sink for Folder {
         let partial = self.stage_dir(seed, key)?;
         write_json(&partial.join("stage.json"), value)?;
         let dir = self.seed_dir(seed).join("stages").join(key);
+        // A folder in this place has lost its value, or the stage would not have been done again.
+        if dir.exists() {
+            fs::remove_dir_all(&dir).map_err(Error::io("replace", &dir))?;
+        }
         fs::rename(&partial, &dir).map_err(Error::io("rename to", &dir))?;
         Ok(dir)
     }
@@ -205,13 +223,11 @@ impl Sink for Folder {
 
     fn logs(&self, seed: u64, scope: &str) -> Result<Vec<LogLine>> {
         let path = self.log_path(seed, scope);
-        let text = match fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(Error::io("read", &path)(error)),
-        };
-        // A process that was killed may have left half a line at the end; it is not counted.
-        Ok(text.lines().map_while(|line| serde_json::from_str(line).ok()).collect())
+        match fs::read(&path) {
+            Ok(bytes) => Ok(whole_lines(&bytes)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+            Err(error) => Err(Error::io("read", &path)(error)),
+        }
     }
 
     fn cut_logs(&self, seed: u64, scope: &str, keep: usize) -> Result<()> {

@@ -132,21 +132,17 @@ impl Comparison {
     }
 
     /// The figure of one seed that decides: a difference or a rank correlation.
-    fn figure(&self, values: &BTreeMap<String, f64>) -> Option<f64> {
-        let get = |name: &str| values.get(name).copied();
-        match self {
-            Self::Less(a, b) => Some(get(b)? - get(a)?),
-            Self::Greater(a, b) | Self::Within { a, b, .. } => Some(get(a)? - get(b)?),
-            Self::Increasing(names) => {
-                let values: Vec<f64> = names.iter().map(|name| get(name)).collect::<Option<_>>()?;
-                let steps: Vec<f64> = (0..values.len()).map(|i| i as f64).collect();
-                spearman(&steps, &values)
-            }
-            Self::RanksAs { order, .. } => {
-                let values: Vec<f64> = order.iter().map(|name| get(name)).collect::<Option<_>>()?;
-                let steps: Vec<f64> = (0..values.len()).map(|i| i as f64).collect();
-                kendall(&steps, &values)
-            }
+    fn figure(&self, values: &BTreeMap<String, f64>) -> Figure {
+        let all: Option<Vec<f64>> = self.names().iter().map(|name| values.get(*name).copied()).collect();
+        let Some(all) = all else { return Figure::Absent };
+        let steps: Vec<f64> = (0..all.len()).map(|i| i as f64).collect();
+        let correlation = |value: Option<f64>| value.map_or(Figure::Undefined, Figure::Is);
+        match (self, all.as_slice()) {
+            (Self::Less(..), [a, b]) => Figure::Is(b - a),
+            (Self::Greater(..) | Self::Within { .. }, [a, b]) => Figure::Is(a - b),
+            (Self::Increasing(_), all) => correlation(spearman(&steps, all)),
+            (Self::RanksAs { .. }, all) => correlation(kendall(&steps, all)),
+            _ => Figure::Absent,
         }
     }
 
@@ -169,42 +165,79 @@ impl Comparison {
     }
 }
 
+/// What one seed says of a comparison.
+enum Figure {
+    /// A difference or a rank correlation.
+    Is(f64),
+    /// A measure has no value with this seed.
+    Absent,
+    /// All measures are equal, and a constant list has no rank correlation.
+    Undefined,
+}
+
 /// The key under which claims know a measure: `name`, or `name/subject` where there is a subject.
 pub fn measure_key(measure: &Measure) -> String {
     if measure.subject.is_empty() { measure.name.clone() } else { format!("{}/{}", measure.name, measure.subject) }
 }
 
 impl Claim {
-    /// The verdict over seeds: `seeds[i]` holds the values of seed i by [`measure_key`], and
-    /// `overall` the measures aggregated over seeds, for show.
+    /// The verdict over seeds: `seeds` holds the number of each seed and its values by [`measure_key`],
+    /// and `overall` the measures aggregated over seeds, for show.
     ///
     /// The deciding figure (a difference or a rank correlation) is taken within each seed, and its
-    /// mean over seeds gets Student's interval. Fewer than three seeds never decide.
-    pub fn judge(&self, seeds: &[BTreeMap<String, f64>], overall: &[Measure]) -> Verdict {
+    /// mean over seeds gets Student's interval. Fewer than three seeds never decide, and neither do
+    /// seeds of which some have no figure: leaving those out would choose among the results.
+    pub fn judge(&self, seeds: &[(u64, BTreeMap<String, f64>)], overall: &[Measure]) -> Verdict {
         let names = self.comparison.names();
         let figures: Vec<Measure> =
             overall.iter().filter(|m| names.contains(&measure_key(m).as_str())).cloned().collect();
-        let per_seed: Vec<f64> = seeds.iter().filter_map(|values| self.comparison.figure(values)).collect();
-        let absent: Vec<&str> =
-            names.iter().copied().filter(|name| !seeds.iter().any(|s| s.contains_key(*name))).collect();
+        let (mut per_seed, mut undefined, mut lacking) = (Vec::new(), Vec::new(), Vec::new());
+        for (number, values) in seeds {
+            match self.comparison.figure(values) {
+                Figure::Is(figure) => per_seed.push(figure),
+                Figure::Undefined => undefined.push(number.to_string()),
+                Figure::Absent => lacking.push(number.to_string()),
+            }
+        }
+        let (outcome, detail) = if per_seed.is_empty() && undefined.is_empty() {
+            let absent: Vec<&str> =
+                names.iter().copied().filter(|name| !seeds.iter().any(|(_, s)| s.contains_key(*name))).collect();
+            let what =
+                if absent.is_empty() { "no seed has a value of every measure".into() } else { absent.join(", ") };
+            (Outcome::NotMeasured, format!("not measured: {what}"))
+        } else {
+            self.weigh(&per_seed, &undefined, &lacking)
+        };
+        Verdict { id: self.id.clone(), says: self.says.clone(), source: self.source.clone(), outcome, detail, figures }
+    }
+
+    /// The outcome of the seeds' figures, and how it came about.
+    fn weigh(&self, per_seed: &[f64], undefined: &[String], lacking: &[String]) -> (Outcome, String) {
         let what = match self.comparison {
             Comparison::Increasing(_) => "rank correlation",
             Comparison::RanksAs { .. } => "Kendall's tau",
             _ => "difference",
         };
-        let (outcome, detail) = if per_seed.is_empty() {
-            (Outcome::NotMeasured, format!("not measured: {}", absent.join(", ")))
-        } else {
-            let estimate = Estimate::mean(&per_seed, "paired over seeds");
+        let estimate = Estimate::mean(per_seed, "paired over seeds");
+        let mut detail = self.comparison.words();
+        if !per_seed.is_empty() {
             let shown = crate::report::format_estimate(&estimate);
-            let detail = format!("{} · {what} {shown} over {} seeds", self.comparison.words(), per_seed.len());
-            if per_seed.len() < 3 {
-                (Outcome::Inconclusive, format!("{detail} (three are needed)"))
-            } else {
-                (self.comparison.outcome(&estimate), detail)
-            }
-        };
-        Verdict { id: self.id.clone(), says: self.says.clone(), source: self.source.clone(), outcome, detail, figures }
+            detail.push_str(&format!(" · {what} {shown} over {} seeds", per_seed.len()));
+        }
+        if !undefined.is_empty() {
+            let seeds = undefined.join(", ");
+            detail.push_str(&format!(" · undefined with seeds {seeds}: a constant list has no rank correlation"));
+        }
+        if !lacking.is_empty() {
+            detail.push_str(&format!(" · a value is missing with seeds {}", lacking.join(", ")));
+        }
+        if !undefined.is_empty() || !lacking.is_empty() {
+            (Outcome::Inconclusive, detail)
+        } else if per_seed.len() < 3 {
+            (Outcome::Inconclusive, format!("{detail} (three are needed)"))
+        } else {
+            (self.comparison.outcome(&estimate), detail)
+        }
     }
 }
 
@@ -251,13 +284,47 @@ fn ranks(x: &[f64]) -> Vec<f64> {
 mod tests {
     use super::*;
 
-    fn seeds(pairs: &[(f64, f64)]) -> Vec<BTreeMap<String, f64>> {
-        pairs.iter().map(|(a, b)| BTreeMap::from([("a".to_owned(), *a), ("b".to_owned(), *b)])).collect()
+    type Seeds = Vec<(u64, BTreeMap<String, f64>)>;
+
+    fn seeds(pairs: &[(f64, f64)]) -> Seeds {
+        let values = |(a, b): &(f64, f64)| BTreeMap::from([("a".to_owned(), *a), ("b".to_owned(), *b)]);
+        (4..).zip(pairs.iter().map(values)).collect()
     }
 
-    fn judge(comparison: Comparison, seeds: &[BTreeMap<String, f64>]) -> Outcome {
+    fn verdict(comparison: Comparison, seeds: &Seeds) -> Verdict {
         let claim = Claim { id: String::new(), says: String::new(), source: String::new(), comparison };
-        claim.judge(seeds, &[]).outcome
+        claim.judge(seeds, &[])
+    }
+
+    fn judge(comparison: Comparison, seeds: &Seeds) -> Outcome {
+        verdict(comparison, seeds).outcome
+    }
+
+    #[test]
+    fn seeds_without_a_rank_correlation_make_the_claim_inconclusive_and_are_named() {
+        let growing = || Comparison::Increasing(vec!["a".into(), "b".into()]);
+        let some = seeds(&[(1.0, 2.0), (1.0, 2.0), (1.0, 2.0), (3.0, 3.0)]);
+        let found = verdict(growing(), &some);
+        assert_eq!(found.outcome, Outcome::Inconclusive);
+        assert!(found.detail.contains("over 3 seeds") && found.detail.contains("with seeds 7:"), "{}", found.detail);
+        let ranks = Comparison::RanksAs { order: vec!["a".into(), "b".into()], tau: 0.0 };
+        let found = verdict(ranks, &seeds(&[(1.0, 1.0), (2.0, 2.0)]));
+        assert_eq!(found.outcome, Outcome::Inconclusive);
+        assert!(found.detail.contains("with seeds 4, 5: a constant list"), "{}", found.detail);
+    }
+
+    #[test]
+    fn a_seed_that_lacks_a_measure_is_not_left_out_in_silence() {
+        let less = || Comparison::Less("a".into(), "b".into());
+        let mut some = seeds(&[(1.0, 2.0), (1.0, 2.1), (1.0, 2.2), (1.0, 2.3)]);
+        some[1].1.remove("b");
+        let found = verdict(less(), &some);
+        assert_eq!(found.outcome, Outcome::Inconclusive);
+        assert!(found.detail.contains("missing with seeds 5"), "{}", found.detail);
+        let mut none = seeds(&[(1.0, 2.0), (1.0, 2.0)]);
+        none[0].1.remove("a");
+        none[1].1.remove("b");
+        assert_eq!(verdict(less(), &none).detail, "not measured: no seed has a value of every measure");
     }
 
     #[test]

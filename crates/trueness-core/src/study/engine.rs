@@ -127,10 +127,21 @@ fn gather<S: Study>(study: &S, knobs: &S::Knobs, seeds: &[u64], names: &[String]
         let mut found = SeedFindings { seed, measures, units };
         let derived = study.derive(knobs, &found)?;
         found.measures.extend(derived);
+        refuse_repeated(&found)?;
         findings.seeds.push(found);
     }
     findings.measures = aggregate(&findings.seeds);
     Ok(findings)
+}
+
+/// A measure that one seed takes twice would count as another seed.
+fn refuse_repeated(seed: &SeedFindings) -> Result<()> {
+    let mut keys: Vec<String> = seed.measures.iter().map(measure_key).collect();
+    keys.sort();
+    match keys.windows(2).find(|pair| pair[0] == pair[1]) {
+        Some(pair) => Err(Error::Failed(format!("seed {} measures {:?} more than once", seed.seed, pair[0]))),
+        None => Ok(()),
+    }
 }
 
 /// Each measure over seeds: a single seed's measure stays as it is; several give their mean with
@@ -166,11 +177,9 @@ fn aggregate(seeds: &[SeedFindings]) -> Vec<Measure> {
 /// The verdicts of claims on what was found.
 pub fn judge(claims: &[Claim], findings: &Findings) -> Vec<Verdict> {
     let values = |seed: &SeedFindings| {
-        seed.measures
-            .iter()
-            .filter_map(|m| Some((measure_key(m), m.estimate.value?)))
-            .collect::<BTreeMap<String, f64>>()
+        let measured = seed.measures.iter().filter_map(|m| Some((measure_key(m), m.estimate.value?)));
+        (seed.seed, measured.collect::<BTreeMap<String, f64>>())
     };
-    let seeds: Vec<BTreeMap<String, f64>> = findings.seeds.iter().map(values).collect();
+    let seeds: Vec<(u64, BTreeMap<String, f64>)> = findings.seeds.iter().map(values).collect();
     claims.iter().map(|claim| claim.judge(&seeds, &findings.measures)).collect()
 }

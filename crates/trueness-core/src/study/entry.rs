@@ -8,6 +8,7 @@ use crate::report::{Report, Verdict};
 use crate::run::Sink;
 use crate::watch::Watch;
 use serde_json::Value;
+use std::path::PathBuf;
 
 /// The files that describe a study, compiled in.
 #[derive(Clone, Copy, Debug)]
@@ -37,6 +38,7 @@ trait Erased: Send + Sync {
     fn knobs(&self) -> Result<Vec<Knob>>;
     fn check(&self, knobs: &Value, source: &str) -> Result<Value>;
     fn units(&self, knobs: &Value) -> Result<Vec<String>>;
+    fn inputs(&self, knobs: &Value) -> Result<Vec<PathBuf>>;
     fn execute(
         &self,
         knobs: &Value,
@@ -70,6 +72,10 @@ impl<S: Study> Erased for S {
     fn units(&self, value: &Value) -> Result<Vec<String>> {
         let typed: S::Knobs = knobs::check(value, "knobs")?;
         Ok(self.plan(&typed)?.iter().map(|unit| self.unit_name(unit)).collect())
+    }
+
+    fn inputs(&self, value: &Value) -> Result<Vec<PathBuf>> {
+        Study::inputs(self, &knobs::check(value, "knobs")?)
     }
 
     fn execute(
@@ -159,6 +165,14 @@ impl StudyEntry {
         self.erased.units(knobs)
     }
 
+    /// The files that a run with these knobs reads, in a fixed order.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for knobs that name no files.
+    pub fn inputs(&self, knobs: &Value) -> Result<Vec<PathBuf>> {
+        self.erased.inputs(knobs)
+    }
+
     /// Runs the study, see [`engine::execute`].
     ///
     /// # Errors
@@ -207,7 +221,7 @@ impl StudyEntry {
         let fail =
             |error: &dyn std::fmt::Display| Error::Failed(format!("cannot write the resolved study file: {error}"));
         let mut document: toml::Table = toml::from_str(manifest_text).map_err(|error| fail(&error))?;
-        let knobs = toml::Table::try_from(without_nulls(knobs)).map_err(|error| fail(&error))?;
+        let knobs = toml::Table::try_from(null_to_none(knobs)).map_err(|error| fail(&error))?;
         let mut content = toml::Table::new();
         content.insert("expected_minutes".to_owned(), minutes.into());
         content.insert("seeds".to_owned(), toml::Value::Integer(seeds as i64));
@@ -218,13 +232,12 @@ impl StudyEntry {
     }
 }
 
-/// TOML has no null: a knob without a value is left out, and its default is `None` again.
-fn without_nulls(value: &Value) -> Value {
+/// TOML has no null: a knob without a value is written by name, since its default may be another.
+fn null_to_none(value: &Value) -> Value {
     match value {
-        Value::Object(object) => Value::Object(
-            object.iter().filter(|(_, v)| !v.is_null()).map(|(k, v)| (k.clone(), without_nulls(v))).collect(),
-        ),
-        Value::Array(items) => Value::Array(items.iter().map(without_nulls).collect()),
+        Value::Object(object) => Value::Object(object.iter().map(|(k, v)| (k.clone(), null_to_none(v))).collect()),
+        Value::Array(items) => Value::Array(items.iter().map(null_to_none).collect()),
+        Value::Null => knobs::NONE.into(),
         other => other.clone(),
     }
 }

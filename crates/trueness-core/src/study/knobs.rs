@@ -1,9 +1,14 @@
 //! Knobs: defaults, presets and `--set` laid over each other, and checked once against the schema.
 
+mod check;
+
+pub(super) use check::NONE;
+pub use check::{check, choices, kinds};
+
 use crate::error::{Error, Result, nearest};
+use check::{range, resolve};
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 /// One knob, for help and reference pages: everything comes from the struct's field.
@@ -26,7 +31,10 @@ pub fn schema_of<K: JsonSchema>() -> Value {
     schemars::schema_for!(K).to_value()
 }
 
-/// Lists the knobs of a struct in the order of its fields; nested structs are flattened into paths.
+/// Lists the knobs of a struct in the order of their names; nested structs are flattened into paths.
+///
+/// # Errors
+/// [`Error::Failed`] where the defaults cannot be written as JSON.
 pub fn list<K: JsonSchema + Default + Serialize>() -> Result<Vec<Knob>> {
     let root = schema_of::<K>();
     let defaults = to_value(&K::default())?;
@@ -50,65 +58,6 @@ fn collect(root: &Value, schema: &Value, defaults: &Value, prefix: &str, knobs: 
             knobs.push(Knob { path, help, default, range: range(root, &resolved), schema: resolved });
         }
     }
-}
-
-/// The schema behind a `$ref`, its own keywords kept beside what it refers to.
-fn resolve(root: &Value, schema: &Value) -> Value {
-    let Some(target) =
-        schema.get("$ref").and_then(Value::as_str).and_then(|path| root.pointer(path.trim_start_matches('#')))
-    else {
-        return schema.clone();
-    };
-    let mut merged = target.clone();
-    if let (Some(merged), Some(own)) = (merged.as_object_mut(), schema.as_object()) {
-        merged.extend(own.iter().filter(|(key, _)| *key != "$ref").map(|(k, v)| (k.clone(), v.clone())));
-    }
-    merged
-}
-
-/// The names of an enumeration, if the schema is one.
-pub fn choices(schema: &Value) -> Option<Vec<String>> {
-    if let Some(names) = schema.get("enum").and_then(Value::as_array) {
-        return Some(names.iter().filter_map(Value::as_str).map(str::to_owned).collect());
-    }
-    let branches = schema.get("oneOf").or(schema.get("anyOf")).and_then(Value::as_array)?;
-    let mut names = Vec::new();
-    for branch in branches {
-        if let Some(name) = branch.get("const").and_then(Value::as_str) {
-            names.push(name.to_owned());
-        } else if let Some(more) = choices(branch) {
-            names.extend(more);
-        } else if branch.get("type").and_then(Value::as_str) != Some("null") {
-            return None;
-        }
-    }
-    (!names.is_empty()).then_some(names)
-}
-
-fn range(root: &Value, schema: &Value) -> String {
-    if let Some(names) = choices(schema) {
-        return names.join(" | ");
-    }
-    let kind = match schema.get("type") {
-        Some(Value::String(kind)) => kind.clone(),
-        Some(Value::Array(kinds)) => {
-            let kinds: Vec<&str> = kinds.iter().filter_map(Value::as_str).filter(|kind| *kind != "null").collect();
-            kinds.join(" or ")
-        }
-        _ => String::new(),
-    };
-    let unit = schema.get("x-unit").and_then(Value::as_str).map_or(String::new(), |unit| format!(" {unit}"));
-    let end = |key: &str| schema.get(key).and_then(Value::as_f64);
-    let bounds = match (end("minimum"), end("maximum")) {
-        (Some(low), Some(high)) => format!(" from {low} to {high}"),
-        (Some(low), None) => format!(" from {low} on"),
-        (None, Some(high)) => format!(" up to {high}"),
-        (None, None) => String::new(),
-    };
-    if let (true, Some(items)) = (kind == "array", schema.get("items")) {
-        return format!("list of {}", range(root, &resolve(root, items)));
-    }
-    format!("{kind}{bounds}{unit}")
 }
 
 /// Lays `over` on `base`: tables are merged, everything else is replaced. A key that `base` lacks is
@@ -145,7 +94,46 @@ fn merge_at(base: &mut Value, over: &Value, source: &str, path: &str) -> Result<
     Ok(())
 }
 
+/// The first knob in which two trees differ, with both values: `n was 3 and is 4`. Numbers are compared
+/// by value, and [`NONE`] is no value.
+pub fn difference(was: &Value, is: &Value) -> Option<String> {
+    difference_at(was, is, "")
+}
+
+fn difference_at(was: &Value, is: &Value, path: &str) -> Option<String> {
+    let is_none = |value: &Value| value.is_null() || value.as_str() == Some(NONE);
+    let same = match (was, is) {
+        (Value::Object(a), Value::Object(b)) => {
+            let keys: std::collections::BTreeSet<&String> = a.keys().chain(b.keys()).collect();
+            return keys.into_iter().find_map(|key| {
+                let full = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                let of = |tree: &serde_json::Map<String, Value>| tree.get(key).cloned().unwrap_or(Value::Null);
+                difference_at(&of(a), &of(b), &full)
+            });
+        }
+        (Value::Array(a), Value::Array(b)) => {
+            a.len() == b.len() && a.iter().zip(b).all(|(x, y)| difference_at(x, y, path).is_none())
+        }
+        (Value::Number(a), Value::Number(b)) => a == b || a.as_f64() == b.as_f64(),
+        (a, b) => a == b || (is_none(a) && is_none(b)),
+    };
+    (!same).then(|| format!("{path} was {was} and is {is}"))
+}
+
+/// The first number of a TOML value that is not finite: JSON has none of these, and would make them null.
+pub(super) fn not_finite(value: &toml::Value) -> Option<f64> {
+    match value {
+        toml::Value::Float(x) => (!x.is_finite()).then_some(*x),
+        toml::Value::Array(items) => items.iter().find_map(not_finite),
+        toml::Value::Table(table) => table.values().find_map(not_finite),
+        _ => None,
+    }
+}
+
 /// Parses `key.path=value` into a tree: the value is TOML where it parses as such, else a string.
+///
+/// # Errors
+/// [`Error::Input`] where there is no key or no equals sign, or a number is not finite.
 pub fn parse_set(text: &str) -> Result<Value> {
     let (path, value) = text.split_once('=').ok_or_else(|| {
         Error::Input(format!("--set {text:?}: expected knob=value, for example --set train.epochs=3"))
@@ -155,6 +143,9 @@ pub fn parse_set(text: &str) -> Result<Value> {
         .filter(|table| table.len() == 1)
         .and_then(|mut table| table.remove("v"))
         .unwrap_or_else(|| toml::Value::String(value.to_owned()));
+    if let Some(x) = not_finite(&parsed) {
+        return Err(Error::Input(format!("--set {text:?}: expected finite numbers, got {x}")));
+    }
     let mut tree = to_value(&parsed)?;
     for key in path.trim().rsplit('.') {
         if key.is_empty() {
@@ -168,65 +159,6 @@ pub fn parse_set(text: &str) -> Result<Value> {
 /// Serialises knobs to JSON.
 pub fn to_value<T: Serialize>(value: &T) -> Result<Value> {
     serde_json::to_value(value).map_err(|error| Error::Failed(format!("cannot write knobs as JSON: {error}")))
-}
-
-/// Checks a tree against the schema of `K` (types, ranges, names) and makes the knobs of it.
-pub fn check<K: JsonSchema + DeserializeOwned>(value: &Value, source: &str) -> Result<K> {
-    let root = schema_of::<K>();
-    check_ranges(&root, &root, value, source, "")?;
-    serde_json::from_value(value.clone()).map_err(|error| Error::Input(format!("{source}: {error}")))
-}
-
-fn check_ranges(root: &Value, schema: &Value, value: &Value, source: &str, path: &str) -> Result<()> {
-    let schema = resolve(root, schema);
-    let refuse = || Err(Error::Input(format!("{source}: {path} is {value}; expected {}", range(root, &schema))));
-    if let Some(x) = value.as_f64() {
-        let outside = |key: &str, past: fn(f64, f64) -> bool| {
-            schema.get(key).and_then(Value::as_f64).is_some_and(|end| past(x, end))
-        };
-        if outside("minimum", |x, end| x < end)
-            || outside("maximum", |x, end| x > end)
-            || outside("exclusiveMinimum", |x, end| x <= end)
-            || outside("exclusiveMaximum", |x, end| x >= end)
-        {
-            return refuse();
-        }
-    }
-    if let (Some(text), Some(names)) = (value.as_str(), choices(&schema))
-        && !names.iter().any(|name| name == text)
-    {
-        let hint = nearest(text, names.iter().map(String::as_str))
-            .map_or(String::new(), |near| format!("; did you mean {near:?}?"));
-        return Err(Error::Input(format!("{source}: {path} is {text:?}; expected one of {}{hint}", names.join(", "))));
-    }
-    if let Some(kind) = schema.get("type").and_then(Value::as_str) {
-        let fits = match kind {
-            "integer" => value.is_u64() || value.is_i64(),
-            "number" => value.is_number(),
-            "boolean" => value.is_boolean(),
-            "string" => value.is_string(),
-            "array" => value.is_array(),
-            "object" => value.is_object(),
-            _ => true,
-        };
-        if !fits {
-            return refuse();
-        }
-    }
-    if let (Some(items), Some(values)) = (schema.get("items"), value.as_array()) {
-        for (i, item) in values.iter().enumerate() {
-            check_ranges(root, items, item, source, &format!("{path}[{i}]"))?;
-        }
-    }
-    if let (Some(properties), Some(object)) = (schema.get("properties").and_then(Value::as_object), value.as_object()) {
-        for (name, property) in properties {
-            if let Some(inner) = object.get(name) {
-                let full = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
-                check_ranges(root, property, inner, source, &full)?;
-            }
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -304,6 +236,73 @@ mod tests {
         assert!(message("n=many").contains("n is \"many\"; expected integer"));
         assert!(message("n").contains("expected knob=value"));
         assert!(message("=3").contains("expected a knob"));
+    }
+
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+    #[serde(deny_unknown_fields, default)]
+    struct Optional {
+        #[schemars(range(min = 1, max = 9))]
+        patience: Option<u32>,
+        rate: Option<f64>,
+        kind: Option<Kind>,
+        train: Option<Train>,
+    }
+
+    impl Default for Optional {
+        fn default() -> Self {
+            Self {
+                patience: Some(4),
+                rate: Some(0.5),
+                kind: Some(Kind::Gpt2),
+                train: Some(Train { epochs: 3, rate: 0.1 }),
+            }
+        }
+    }
+
+    fn optional(set: &str) -> Result<Optional> {
+        let mut tree = to_value(&Optional::default())?;
+        merge(&mut tree, &parse_set(set)?, "--set")?;
+        check(&tree, "--set")
+    }
+
+    #[test]
+    fn an_optional_knob_is_set_to_none_by_name() {
+        assert_eq!(optional("patience=none").unwrap(), Optional { patience: None, ..Optional::default() });
+        assert_eq!(optional("kind = \"none\"").unwrap().kind, None);
+        assert_eq!(optional("train=none").unwrap().train, None);
+        assert_eq!(optional("patience=3").unwrap().patience, Some(3));
+        assert!(resolved(&["n=none"]).is_err());
+        let knobs = list::<Optional>().unwrap();
+        assert!(knobs.iter().any(|k| k.path == "patience" && k.range == "integer from 1 to 9 or none"), "{knobs:?}");
+    }
+
+    #[test]
+    fn optional_knobs_are_checked_as_others_are() {
+        let message = |set: &str| optional(set).unwrap_err().to_string();
+        assert!(message("patience=0").contains("patience is 0; expected integer from 1 to 9 or none"));
+        assert!(message("patience=many").contains("patience is \"many\"; expected integer"));
+        assert!(message("train.epochs=0").contains("train.epochs is 0; expected integer from 1 to 100"));
+        assert!(message("kind=gpt").contains("did you mean \"gpt2\""));
+    }
+
+    #[test]
+    fn numbers_that_are_not_finite_are_refused() {
+        assert!(optional("rate=nan").unwrap_err().to_string().contains("expected finite numbers, got NaN"));
+        assert!(resolved(&["shares=[0.1, inf]"]).unwrap_err().to_string().contains("got inf"));
+    }
+
+    #[test]
+    fn differences_are_named_by_their_path() {
+        let tree = to_value(&Knobs::default()).unwrap();
+        let changed = |set: &str| {
+            let mut other = tree.clone();
+            merge(&mut other, &parse_set(set).unwrap(), "x").unwrap();
+            difference(&tree, &other)
+        };
+        assert_eq!(changed("train.epochs=7").unwrap(), "train.epochs was 3 and is 7");
+        assert_eq!(changed("n=10.0"), None);
+        assert_eq!(changed("shares=[0.5]"), None);
+        assert!(changed("shares=[0.5, 1]").unwrap().starts_with("shares was [0.5]"));
     }
 
     #[test]

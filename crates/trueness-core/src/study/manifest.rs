@@ -93,6 +93,13 @@ impl Manifest {
                 return Err(fail(format!("preset.{preset}.expected_minutes: expected a number of minutes from 0 on")));
             }
         }
+        for (preset, content) in &file.preset {
+            if let Some((knob, x)) =
+                content.knobs.iter().find_map(|(knob, value)| Some((knob, super::knobs::not_finite(value)?)))
+            {
+                return Err(fail(format!("preset.{preset}.knobs.{knob}: expected finite numbers, got {x}")));
+            }
+        }
         let claims = file.claim.into_iter().map(Claim::try_from).collect::<Result<Vec<_>, _>>().map_err(fail)?;
         let mut ids: Vec<&str> = claims.iter().map(|claim| claim.id.as_str()).collect();
         ids.sort_unstable();
@@ -166,6 +173,8 @@ mod tests {
         );
         let two = GOOD.replace("less =", "greater = [\"x\", \"y\"]\n less =");
         assert!(Manifest::parse(&two, "x").unwrap_err().to_string().contains("exactly one comparison"));
+        let nan = GOOD.replace("n = 5", "n = [{ a = nan }]");
+        assert!(Manifest::parse(&nan, "x").unwrap_err().to_string().contains("knobs.n: expected finite numbers"));
         assert!(Manifest::parse("study = \"one\"", "x").unwrap_err().to_string().contains("toolkit/name"));
     }
 

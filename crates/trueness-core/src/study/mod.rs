@@ -16,6 +16,7 @@ use crate::run::{Run, UnitRecord};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::path::PathBuf;
 
 /// An experiment that ends in measured claims.
 ///
@@ -37,6 +38,16 @@ pub trait Study: Send + Sync + 'static {
     fn check(&self, knobs: &Self::Knobs) -> Result<()> {
         let _ = knobs;
         Ok(())
+    }
+
+    /// The files that a run with these knobs reads, in a fixed order. A run records what they hold, and
+    /// is not carried on with others.
+    ///
+    /// # Errors
+    /// [`crate::Error::Input`] for knobs that name no files.
+    fn inputs(&self, knobs: &Self::Knobs) -> Result<Vec<PathBuf>> {
+        let _ = knobs;
+        Ok(Vec::new())
     }
 
     /// The units of the study under these knobs.

@@ -1,3 +1,6 @@
 //! Integration tests.
 
+mod folder;
 mod report;
+mod stage;
+mod toy;

@@ -62,7 +62,7 @@ fn gradients_match_finite_differences_in_double_precision() {
     }
     let at = |values: &BTreeMap<String, TensorData>| {
         write(&path, values);
-        weights::load(tiny(&device, 3), &path).unwrap()
+        weights::load(weights::cast(tiny(&device, 3), DType::F64).unwrap(), &path).unwrap()
     };
     let double = at(&values);
     let analytic = gradients(&double, loss(&double));
@@ -115,6 +115,14 @@ fn presets_have_the_papers_sizes() {
     let device = device::parse("cpu").unwrap();
     let wrong = TextCnnConfig { widths: vec![2], ..TextCnnConfig::small(10) };
     assert!(wrong.init(&device, Seed::new(1)).unwrap_err().to_string().contains("1 widths, 2 numbers"));
+    // By hand: embeddings 11 × 5, filters (2 × 5 + 1) × 4 and (3 × 5 + 1) × 3, highway 2 × (7 × 7 + 7), output
+    // 2 × 7 + 2; and the numbers of the tensors themselves.
+    let small = TextCnnConfig { embedding: 5, filters: vec![4, 3], ..TextCnnConfig::dd(11) };
+    assert_eq!(small.parameters(), Some(55 + 44 + 48 + 112 + 16));
+    let values = weights::named(&tiny(&device, 1)).unwrap();
+    assert_eq!(small.parameters(), Some(values.values().map(|v| v.shape().iter().product::<usize>()).sum()));
+    let wrong = TextCnnConfig { embedding: usize::MAX / 2, ..TextCnnConfig::small(10) };
+    assert!(wrong.init(&device, Seed::new(1)).unwrap_err().to_string().contains("more than can be counted"));
     let wrong = TextCnnConfig { keep: 0.0, ..TextCnnConfig::small(10) };
     assert!(wrong.init(&device, Seed::new(1)).is_err());
 }

@@ -2,7 +2,7 @@ use crate::toy::network;
 use proptest::prelude::*;
 use std::fs;
 use trueness_core::{Error, Seed};
-use trueness_nn::burn::tensor::TensorData;
+use trueness_nn::burn::tensor::{DType, TensorData};
 use trueness_nn::{TextCnn, TextCnnConfig, device, weights};
 
 fn model(config: &TextCnnConfig, seed: u64) -> TextCnn {
@@ -49,6 +49,33 @@ fn what_does_not_fit_is_told_by_name() {
     assert!(message(more).contains("`convolutions.2.bias` is missing"));
     let fewer = TextCnnConfig { widths: vec![2], filters: vec![12], ..network() };
     assert!(message(fewer).contains("`convolutions.1.bias` is no parameter of this network"));
+}
+
+#[test]
+fn other_precisions_are_converted_to_the_networks_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("m.safetensors");
+    let written = model(&network(), 1);
+    for dtype in [DType::F64, DType::F16] {
+        weights::save(&weights::cast(written.clone(), dtype).unwrap(), &path).unwrap();
+        let read = weights::load(model(&network(), 2), &path).unwrap();
+        let (old, new) = (weights::named(&written).unwrap(), weights::named(&read).unwrap());
+        for (name, value) in &new {
+            assert_eq!(value.dtype(), DType::F32, "{name}");
+            // Half precision keeps eleven bits.
+            let near = |(a, b): (f64, f64)| (a - b).abs() <= a.abs() / 1024.0 + 1e-6;
+            assert!(value.iter::<f64>().zip(old[name].iter::<f64>()).all(near), "{name}");
+        }
+        // Mixed types would end here.
+        read.forward(read.batch(&[[1_u32, 2, 3]]), None);
+    }
+    let double = weights::load(weights::cast(model(&network(), 2), DType::F64).unwrap(), &path).unwrap();
+    assert!(weights::named(&double).unwrap().values().all(|value| value.dtype() == DType::F64));
+    let mut large = weights::cast(written, DType::F64).unwrap();
+    large.embedding = large.embedding.map(|tensor| tensor.mul_scalar(1e300));
+    weights::save(&large, &path).unwrap();
+    let message = weights::load(model(&network(), 2), &path).unwrap_err().to_string();
+    assert!(message.contains("`embedding` holds numbers that are too large for F32"), "{message}");
 }
 
 #[test]

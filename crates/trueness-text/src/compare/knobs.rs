@@ -1,13 +1,13 @@
 //! What can be asked of a comparison.
 
-use crate::corpus::{Corpus, Tokenizer, read};
+use crate::corpus::{Corpus, Tokenizer, read, tokenize};
 use crate::discriminator::Classifier;
 use crate::error::{Error, Result};
 use crate::metric;
 use crate::metric::bleu::Compat;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use trueness_core::nearest;
 
 /// The groups of metrics that `only` chooses from, and whether they are measured by default.
@@ -132,9 +132,35 @@ impl CompareKnobs {
             }
         }
         self.caps()?;
+        self.check_repeats()?;
         self.check_files()?;
         trueness_nn::device::parse(&self.device)?;
         self.tokenizer.parse::<Tokenizer>().map(|_| ())
+    }
+
+    /// Every file that is read, in a fixed order.
+    pub(super) fn files(&self) -> Vec<&str> {
+        let lists = [&self.candidates, &self.scores, &self.embeddings];
+        let mut files = vec![&self.real];
+        files.extend(lists.into_iter().flatten());
+        let optional = [(!self.trained_on.is_empty(), &self.trained_on), (self.has_tokenizer_file(), &self.tokenizer)];
+        files.extend(optional.into_iter().filter(|(given, _)| *given).map(|(_, file)| file));
+        files.into_iter().map(String::as_str).collect()
+    }
+
+    fn has_tokenizer_file(&self) -> bool {
+        !tokenize::NAMES.contains(&self.tokenizer.as_str())
+    }
+
+    /// Each candidate is named by its file, and a name that stands twice would count as two measurements of
+    /// one text.
+    fn check_repeats(&self) -> Result<()> {
+        let place = |path: &String| std::fs::canonicalize(path).unwrap_or_else(|_| path.into());
+        let places: Vec<PathBuf> = self.candidates.iter().map(place).collect();
+        match (1..places.len()).find(|&i| places[..i].contains(&places[i])) {
+            Some(i) => Err(Error::Input(format!("the candidate {} is named twice", self.candidates[i]))),
+            None => Ok(()),
+        }
     }
 
     /// Reads every text once before anything is begun, so that a bad one costs nothing.

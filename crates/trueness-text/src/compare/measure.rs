@@ -15,7 +15,7 @@ use crate::metric::{diversity, frechet};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use trueness_core::study::SeedFindings;
-use trueness_core::{Estimate, Measure, Run, Seed, normal_quantile};
+use trueness_core::{Estimate, Measure, Run, Seed};
 
 /// How many n-grams are named.
 const NAMED: usize = 12;
@@ -347,18 +347,12 @@ pub(super) fn derive(knobs: &CompareKnobs, seed: &SeedFindings) -> Vec<Measure> 
     for subject in names {
         let Some(at) = seed.measure(&format!("dd@{}", floor.estimate.n), &subject) else { continue };
         let (Some(a), Some(b)) = (at.estimate.value, floor.estimate.value) else { continue };
-        let error = standard_error(&at.estimate).hypot(standard_error(&floor.estimate));
         let method = format!("DD minus the floor, both at {} sentences each", floor.estimate.n);
-        let estimate = Estimate::normal(a - b, error, floor.estimate.n, method);
+        let estimate = match (at.estimate.standard_error(), floor.estimate.standard_error()) {
+            (Some(p), Some(q)) => Estimate::normal(a - b, p.hypot(q), floor.estimate.n, method),
+            _ => Estimate::uncertain(a - b, floor.estimate.n, method),
+        };
         derived.push(Measure::new("dd-excess", estimate).of(subject).signed(at.signature.clone()));
     }
     derived
-}
-
-/// The standard error that an interval stands for.
-pub(super) fn standard_error(estimate: &Estimate) -> f64 {
-    match (estimate.low, estimate.high, estimate.level) {
-        (Some(low), Some(high), Some(level)) => (high - low) / (2.0 * normal_quantile(level)),
-        _ => 0.0,
-    }
 }

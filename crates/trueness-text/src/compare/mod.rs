@@ -14,7 +14,7 @@ pub use knobs::{CompareKnobs, METRICS};
 use crate::corpus::{self, Corpus, Encoded, Tokenizer, Vocabulary};
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use trueness_core::study::SeedFindings;
 use trueness_core::{Findings, Measure, Run, Study, StudySource, report::Report};
 
@@ -109,6 +109,10 @@ impl Study for Compare {
 
     fn check(&self, knobs: &CompareKnobs) -> trueness_core::Result<()> {
         Ok(knobs.check()?)
+    }
+
+    fn inputs(&self, knobs: &CompareKnobs) -> trueness_core::Result<Vec<PathBuf>> {
+        Ok(knobs.files().into_iter().map(PathBuf::from).collect())
     }
 
     fn plan(&self, knobs: &CompareKnobs) -> trueness_core::Result<Vec<CompareUnit>> {

@@ -1,6 +1,6 @@
 //! Ranking candidates, and the tests between them.
 
-use super::measure::{Decisions, Paired, standard_error};
+use super::measure::{Decisions, Paired};
 use crate::metric::{self, Better};
 use trueness_core::study::SeedFindings;
 use trueness_core::{Estimate, Measure, mean_sd};
@@ -52,8 +52,10 @@ pub(super) fn difference(by: &str, a: &Ranked, b: &Ranked, seed: &SeedFindings) 
         let gaps: Vec<f64> = p.iter().zip(&q).map(|(u, v)| u - v).collect();
         return Estimate::normal(x - y, mean_sd(&gaps).1 / (gaps.len() as f64).sqrt(), n, "paired over real sentences");
     }
-    let error = standard_error(&a.estimate).hypot(standard_error(&b.estimate));
-    Estimate::normal(x - y, error, n, "from both intervals, as of independent texts")
+    match (a.estimate.standard_error(), b.estimate.standard_error()) {
+        (Some(p), Some(q)) => Estimate::normal(x - y, p.hypot(q), n, "from both intervals, as of independent texts"),
+        _ => Estimate::uncertain(x - y, n, "one of the values has no interval"),
+    }
 }
 
 /// The differences between all pairs of candidates by the ranking metric, the better one subtracted.

@@ -6,7 +6,7 @@ use super::rank::{Ranked, difference, rank};
 use super::subjects;
 use crate::metric;
 use crate::metric::discrepancy::BINS;
-use trueness_core::report::{Axis, Cell, Figure, Kind, Report, Series, Table, format_estimate};
+use trueness_core::report::{Axis, Cell, Figure, Kind, Report, Series, Table, code, format_estimate};
 use trueness_core::study::SeedFindings;
 use trueness_core::{Estimate, Findings};
 
@@ -37,7 +37,7 @@ pub(super) fn write(knobs: &CompareKnobs, findings: &Findings, mut report: Repor
         let named: Vec<Named> = seed.kept(&format!("candidate-{}", i + 1), "giveaways").unwrap_or_default();
         let list = |more: bool| {
             let texts: Vec<String> =
-                named.iter().filter(|n| (n.z > 0.0) == more).take(5).map(|n| format!("`{}`", n.text)).collect();
+                named.iter().filter(|n| (n.z > 0.0) == more).take(5).map(|n| code(&n.text)).collect();
             if texts.is_empty() { "nothing".to_owned() } else { texts.join(", ") }
         };
         if !named.is_empty() {
@@ -81,7 +81,7 @@ fn closest(by: &str, title: &str, ranked: &[Ranked], seed: &SeedFindings) -> Str
         [first, second, ..] => {
             let gap = difference(by, second, first, seed);
             let shown = format_estimate(&gap);
-            if gap.covers(0.0) {
+            if is_close(&gap) {
                 format!(
                     "Too close to call between {} and {} by {title}: difference {shown}.",
                     first.subject, second.subject
@@ -99,6 +99,11 @@ fn closest(by: &str, title: &str, ranked: &[Ranked], seed: &SeedFindings) -> Str
     }
 }
 
+/// Whether a difference does not tell two candidates apart; one whose error is not known does not.
+fn is_close(gap: &Estimate) -> bool {
+    gap.standard_error().is_none() || gap.covers(0.0)
+}
+
 fn closeness(by: &str, title: &str, ranked: &[Ranked], seed: &SeedFindings) -> Table {
     let mut table = Table::new(format!("Differences of {title} between candidates"))
         .words("candidates")
@@ -109,7 +114,7 @@ fn closeness(by: &str, title: &str, ranked: &[Ranked], seed: &SeedFindings) -> T
         for second in &ranked[i + 1..] {
             let gap = difference(by, second, first, seed);
             let verdict =
-                if gap.covers(0.0) { "too close to call".to_owned() } else { format!("{} is closer", first.subject) };
+                if is_close(&gap) { "too close to call".to_owned() } else { format!("{} is closer", first.subject) };
             let how = gap.method.clone();
             table = table.row([
                 Cell::Text(format!("{} − {}", second.subject, first.subject)),

@@ -9,7 +9,7 @@ use rand::seq::SliceRandom;
 use rustc_hash::FxHashMap;
 use std::io::Write;
 use std::path::Path;
-use trueness_core::Seed;
+use trueness_core::{AtomicFile, Seed};
 
 /// How large the parts are.
 #[derive(Clone, Debug, PartialEq)]
@@ -152,36 +152,20 @@ fn whole_groups<S: AsRef<str>>(
     Ok(parts)
 }
 
-/// Writes sentences one a line, each with a line feed, beside the place and then renamed to it. A
-/// file that stands there is replaced.
+/// Writes sentences one a line, each with a line feed, under a name of its own beside the place and then
+/// renamed to it. A file that stands there is replaced, and no other is touched.
 ///
 /// # Errors
-/// A sentence with a line ending in it; a place that cannot be written.
+/// A sentence with a line ending in it; a place that cannot be written. What stood there is kept.
 pub fn write<'a>(path: &Path, sentences: impl IntoIterator<Item = &'a str>) -> Result<()> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".partial");
-    let partial = Path::new(&name);
-    let result = write_lines(partial, sentences);
-    if result.is_err() {
-        // What cannot be finished is not left lying about; the first error is the one to report.
-        let _ = std::fs::remove_file(partial);
-        return result;
-    }
-    std::fs::rename(partial, path).map_err(trueness_core::Error::io("write", path))?;
-    Ok(())
-}
-
-fn write_lines<'a>(path: &Path, sentences: impl IntoIterator<Item = &'a str>) -> Result<()> {
-    let file = std::fs::File::create(path).map_err(trueness_core::Error::io("create", path))?;
-    let mut out = std::io::BufWriter::new(file);
+    let mut out = AtomicFile::create(path)?;
     for sentence in sentences {
         if sentence.contains(['\n', '\r']) {
             return Err(Error::Input(format!("expected sentences of one line each, got {sentence:?}")));
         }
         writeln!(out, "{sentence}").map_err(trueness_core::Error::io("write", path))?;
     }
-    out.flush().map_err(trueness_core::Error::io("write", path))?;
-    Ok(())
+    Ok(out.commit()?)
 }
 
 #[cfg(test)]
@@ -240,7 +224,13 @@ mod tests {
         write(&path, ["a b", "c"]).unwrap();
         assert_eq!(crate::corpus::read::read(&path).unwrap().sentences, ["a b", "c"]);
         assert!(write(&path, ["a\nb"]).is_err());
+        assert_eq!(crate::corpus::read::read(&path).unwrap().sentences, ["a b", "c"]);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+        // A person's own file of a likely name is none of ours.
+        let own = folder.path().join("part.txt.partial");
+        std::fs::write(&own, "mine").unwrap();
+        write(&path, ["d"]).unwrap();
+        assert_eq!(std::fs::read_to_string(own).unwrap(), "mine");
     }
 
     proptest! {

@@ -18,7 +18,7 @@ const PIECE: usize = 1024;
 const MAX_FILE_BYTES: u64 = 1 << 28;
 
 /// The names that [`Tokenizer::from_str`] knows besides paths.
-const NAMES: [&str; 3] = ["whitespace", "words", "characters"];
+pub(crate) const NAMES: [&str; 3] = ["whitespace", "words", "characters"];
 
 /// A way to cut a sentence into tokens.
 #[derive(Clone, Debug)]

@@ -132,7 +132,11 @@ impl CnnConfig {
         }
     }
 
-    fn check(&self) -> Result<()> {
+    /// Checks everything but the vocabulary, which the texts decide.
+    ///
+    /// # Errors
+    /// [`Error::Input`] that names the knob.
+    pub fn check(&self) -> Result<()> {
         let wrong = |what: String| Err(Error::Input(format!("the convolutional classifier: {what}")));
         if self.batch < 2 || !self.batch.is_multiple_of(2) {
             return wrong(format!("batch has to be even and at least 2, and is {}", self.batch));
@@ -143,7 +147,13 @@ impl CnnConfig {
         if !(self.l2.is_finite() && self.l2 >= 0.0) {
             return wrong(format!("l2 has to be at least 0, and is {}", self.l2));
         }
-        Ok(())
+        if !(self.learning_rate.is_finite() && self.learning_rate > 0.0) {
+            return wrong(format!("learning_rate has to be positive, and is {}", self.learning_rate));
+        }
+        if self.epochs == 0 || self.patience == Some(0) {
+            return wrong("epochs and patience have to be at least 1; patience may be none".to_owned());
+        }
+        Ok(self.network(1).check()?)
     }
 
     /// Everything that the classifier's scores depend on, besides the data, in a few words.
@@ -304,6 +314,20 @@ impl Shifted {
     }
 }
 
+impl Shifted {
+    /// How many sentences, and a hash of their token ids: a training does not go on with others.
+    fn signature(&self) -> String {
+        let mut hasher = blake3::Hasher::new();
+        for sentence in &self.0 {
+            hasher.update(&(sentence.len() as u64).to_le_bytes());
+            for id in sentence {
+                hasher.update(&id.to_le_bytes());
+            }
+        }
+        format!("{}:{}", self.0.len(), &hasher.finalize().to_hex()[..16])
+    }
+}
+
 /// The logits of sentences, in their order.
 fn logits(network: &TextCnn, sentences: &[Vec<u32>]) -> trueness_core::Result<Vec<f32>> {
     // Sentences of like length together, so that little padding is computed.
@@ -368,7 +392,7 @@ impl Task for Discrimination {
     }
 
     fn signature(&self) -> String {
-        let [a, b, c, d] = [&self.train[0], &self.train[1], &self.valid[0], &self.valid[1]].map(|set| set.0.len());
+        let [a, b, c, d] = [&self.train[0], &self.train[1], &self.valid[0], &self.valid[1]].map(Shifted::signature);
         format!("{}|train:{a}+{b}|valid:{c}+{d}", self.signature)
     }
 }
@@ -489,6 +513,40 @@ mod tests {
         let unknown: Encoded = [vec![1], vec![2, 12]].into_iter().collect();
         let message = trained.logits(&unknown).unwrap_err().to_string();
         assert_eq!(message, "scored sentence 2 has token id 12: expected ids below 12");
+    }
+
+    #[test]
+    fn a_training_does_not_go_on_with_other_sentences_of_the_same_number() {
+        let folder = tempfile::tempdir().unwrap();
+        let checkpoints = Checkpoints::new(folder.path(), 2).unwrap();
+        let (device, config) = (device::parse("cpu").unwrap(), CnnConfig { epochs: 1, ..tiny() });
+        let go = |real: &Encoded| {
+            let (generated, valid) = (sentences(40, false, 2), sentences(20, true, 3));
+            let job = Job {
+                config: &config,
+                train: (real, &generated),
+                valid: (&valid, &generated),
+                vocabulary_size: 12,
+                device: &device,
+                checkpoints: Some(&checkpoints),
+            };
+            job.run(Seed::new(7), Watch::new(&Cancel::default(), &Silent)).map(|trained| trained.best)
+        };
+        let real = sentences(40, true, 1);
+        let first = go(&real).unwrap();
+        assert_eq!(go(&real).unwrap(), first);
+        let mut other: Vec<Vec<u32>> = real.iter().map(<[u32]>::to_vec).collect();
+        other[17][0] ^= 1;
+        assert!(go(&other.into_iter().collect()).unwrap_err().to_string().contains("train:40:"));
+    }
+
+    #[test]
+    fn sizes_that_no_memory_holds_are_refused_before_anything_is_allocated() {
+        let message = |config: CnnConfig| config.check().unwrap_err().to_string();
+        assert!(message(CnnConfig { embedding: usize::MAX, ..tiny() }).contains("parameters"));
+        assert!(message(CnnConfig { widths: vec![1 << 40, 2], ..tiny() }).contains("parameters"));
+        assert!(message(CnnConfig { filters: vec![usize::MAX, 2], ..tiny() }).contains("parameters"));
+        assert!(message(CnnConfig { learning_rate: f64::NAN, ..tiny() }).contains("learning_rate"));
     }
 
     #[test]

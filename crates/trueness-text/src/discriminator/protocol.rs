@@ -107,6 +107,24 @@ struct Logits {
 }
 
 impl Protocol {
+    /// Checks what does not depend on the texts, so that a long run does not end in a refusal.
+    ///
+    /// # Errors
+    /// [`Error::Input`] that names what makes no sense.
+    pub fn check(&self) -> Result<()> {
+        if self.classifiers.is_empty() {
+            return Err(Error::Input("the protocol has no classifiers: expected ngram, cnn or both".to_owned()));
+        }
+        if self.classifiers.contains(&Classifier::Ngram) && self.ngram.rates.is_empty() {
+            return Err(Error::Input("the classifier has no learning rates to try: expected at least one".to_owned()));
+        }
+        if self.classifiers.contains(&Classifier::Cnn) {
+            self.cnn.check()?;
+        }
+        trueness_nn::device::parse(&self.device)?;
+        Ok(())
+    }
+
     /// Judges `generated` against `real`, of which the first n = min of both sizes are used. Real
     /// sentences are divided in the same way for every candidate of the same n and seed, so that
     /// candidates can be compared pairwise.

@@ -1,6 +1,8 @@
 //! Distributional discrepancy on texts whose density is known: is the classifier's DD near the exact
 //! one, and which metric ranks moved oracles as the exact distance does?
 
+mod report;
+
 use crate::corpus::Encoded;
 use crate::discriminator::Protocol;
 use crate::error::Result;
@@ -15,7 +17,7 @@ use crate::oracle::lstm::{LstmConfig, LstmOracle};
 use crate::oracle::{Oracle, log_density_ratio};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use trueness_core::report::{Axis, Cell, Figure, Kind, Report, Samples, Series, Table};
+use trueness_core::report::{Report, Samples};
 use trueness_core::study::SeedFindings;
 use trueness_core::study::claim::kendall;
 use trueness_core::{Estimate, Findings, Measure, Run, Study, StudySource};
@@ -180,6 +182,16 @@ impl Study for Discrepancy {
                 return Err(trueness_core::Error::Input(format!("{name}: expected values from 0 to 1, got {wrong}")));
             }
         }
+        for (name, amounts) in [("amounts", &knobs.amounts), ("moves", &knobs.moves)] {
+            if let Some(i) = (1..amounts.len()).find(|&i| amounts[..i].contains(&amounts[i])) {
+                return Err(trueness_core::Error::Input(format!("{name}: {} is named twice", amounts[i])));
+            }
+        }
+        if let Some(i) = (1..knobs.faults.len()).find(|&i| knobs.faults[..i].contains(&knobs.faults[i])) {
+            return Err(trueness_core::Error::Input(format!("faults: {} is named twice", knobs.faults[i].name())));
+        }
+        knobs.protocol.check()?;
+        knobs.lstm.check()?;
         if families(knobs).is_empty() {
             return Err(trueness_core::Error::Input(
                 "expected faults and amounts, or moves: there is nothing to measure".to_owned(),
@@ -214,7 +226,7 @@ impl Study for Discrepancy {
     }
 
     fn report(&self, knobs: &DiscrepancyKnobs, findings: &Findings, report: Report) -> trueness_core::Result<Report> {
-        Ok(write(knobs, findings, report))
+        Ok(report::write(knobs, findings, report))
     }
 }
 
@@ -332,7 +344,6 @@ fn ranks(knobs: &DiscrepancyKnobs, seed: &SeedFindings) -> Vec<Measure> {
             subjects.iter().map(|s| seed.measure(metric, s)?.estimate.value).collect()
         };
         let Some(exact) = values("dd-exact").filter(|values| !values.is_empty()) else { continue };
-        let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
         let n = subjects.len() as u64;
         for metric in RANKING {
             let Some(values) = values(metric) else { continue };
@@ -340,94 +351,32 @@ fn ranks(knobs: &DiscrepancyKnobs, seed: &SeedFindings) -> Vec<Measure> {
             let sign = if metric::card(metric).is_some_and(|card| card.better == Better::Higher) { -1.0 } else { 1.0 };
             let signed: Vec<f64> = values.iter().map(|v| sign * v).collect();
             let estimate = match kendall(&exact, &signed) {
+                // One seed's texts are a sample: only seeds tell how much a tau varies.
                 Some(tau) => {
-                    Estimate::exact(tau, format!("Kendall's tau with the exact distance over {n} candidates")).n(n)
+                    Estimate::uncertain(tau, n, format!("Kendall's tau with the exact distance over {n} candidates"))
                 }
                 None => Estimate::missing("one ranking is constant"),
             };
             derived.push(Measure::new(format!("tau-{metric}"), estimate).of(name));
         }
-        if let Some(dd) = values("dd") {
-            derived.push(
-                Measure::new("dd-mean", Estimate::exact(mean(&dd), format!("mean over {n} candidates")).n(n)).of(name),
-            );
-            derived.push(
-                Measure::new("dd-exact-mean", Estimate::exact(mean(&exact), format!("mean over {n} candidates")).n(n))
-                    .of(name),
-            );
+        if values("dd").is_some() {
+            for (mean, metric) in [("dd-mean", "dd"), ("dd-exact-mean", "dd-exact")] {
+                let all = subjects.iter().filter_map(|s| seed.measure(metric, s)).map(|m| &m.estimate);
+                derived.push(Measure::new(mean, mean_of(&all.collect::<Vec<_>>())).of(name));
+            }
         }
     }
     derived
 }
 
-fn write(knobs: &DiscrepancyKnobs, findings: &Findings, mut report: Report) -> Report {
-    let tau = |metric: &str, name: &str| findings.measure(&format!("tau-{metric}"), name).map(|m| m.estimate.clone());
-    let shown = |name: &str| {
-        tau("dd", name).map(|e| format!("tau {} on the {name}", trueness_core::report::format_estimate(&e)))
-    };
-    let parts: Vec<String> = ["grammar", "lstm"].into_iter().filter_map(shown).collect();
-    report = report.lead(format!("How well the classifier's DD ranks moved oracles: {}.", parts.join(", ")));
-
-    let mut scatter = Figure::new("dd-exact", "The classifier's DD against the exact one")
-        .x(Axis::new("exact DD (total variation)").range(0.0, 1.0))
-        .y(Axis::new("DD of the classifier").range(-0.1, 1.0))
-        .diagonal("equal")
-        .caption("Each point is one candidate, its mean over seeds with the interval over seeds. On the line the classifier finds all there is; below it, it misses some.");
-    for family in families(knobs) {
-        let name = match family {
-            Family::Grammar(fault) => fault.name(),
-            Family::Lstm => "LSTM",
-        };
-        let mut series = Series::new(name, Kind::Points);
-        for &amount in family.amounts(knobs) {
-            let subject = family.subject(amount);
-            if let (Some(x), Some(dd)) = (findings.value("dd-exact", &subject), findings.measure("dd", &subject)) {
-                series = series.estimate(x, &dd.estimate);
-            }
-        }
-        scatter = scatter.series(series);
+/// The mean over candidates: exact where every candidate's value is.
+fn mean_of(estimates: &[&Estimate]) -> Estimate {
+    let n = estimates.len() as u64;
+    let mean = estimates.iter().filter_map(|e| e.value).sum::<f64>() / n as f64;
+    let method = format!("mean over {n} candidates");
+    if estimates.iter().all(|e| e.is_exact()) {
+        Estimate::exact(mean, method).n(n)
+    } else {
+        Estimate::uncertain(mean, n, method)
     }
-    report = report.figure(scatter);
-
-    for name in ["grammar", "lstm"] {
-        let rows: Vec<(String, Estimate)> = RANKING
-            .iter()
-            .filter_map(|metric| {
-                Some((
-                    metric::card(metric).map_or((*metric).to_owned(), |card| card.title.to_owned()),
-                    tau(metric, name)?,
-                ))
-            })
-            .collect();
-        if !rows.is_empty() {
-            let title = format!("Agreement with the exact ranking, {name}");
-            report = report.figure(Figure::forest(format!("tau-{name}"), title, "Kendall's tau", rows).reference_x(0.0, "no agreement").caption(
-                "1: the metric orders the candidates as the exact distance does; 0: it knows nothing of the order; below 0: it prefers the farther ones. Intervals over seeds.",
-            ));
-        }
-    }
-
-    report = report.heading("Every candidate");
-    let mut table = Table::new("Means over seeds").words("candidate").numbers("exact DD").numbers("from densities");
-    for metric in RANKING {
-        table = table.numbers(metric::card(metric).map_or(metric, |card| card.title));
-    }
-    for family in families(knobs) {
-        for &amount in family.amounts(knobs) {
-            let subject = family.subject(amount);
-            let cell = |name: &str| {
-                findings.measure(name, &subject).map_or(Cell::Missing, |m| Cell::Estimate(m.estimate.clone()))
-            };
-            let values = ["dd-exact", "dd-density"].into_iter().chain(RANKING).map(cell);
-            table = table.row(std::iter::once(Cell::Code(subject.clone())).chain(values));
-        }
-    }
-    report = report.table(table);
-    if let Some(seed) = findings.first() {
-        report = report.heading("Examples");
-        for (_, record) in &seed.units {
-            report = report.blocks(record.blocks.iter().cloned());
-        }
-    }
-    report
 }

@@ -1,24 +1,120 @@
-//! Every study satisfies the kernel's conformance suite at smoke size.
+//! Every study and tool satisfies the kernel's conformance suite at smoke size.
 
-use trueness_core::conformance;
+use serde_json::json;
+use std::collections::BTreeSet;
+use std::path::Path;
+use trueness_core::run::Memory;
+use trueness_core::study::claim::measure_key;
+use trueness_core::{Cancel, Silent, StudyEntry, Watch, conformance};
+
+fn entry(name: &str) -> StudyEntry {
+    trueness_text::studies().unwrap().into_iter().find(|entry| entry.name() == name).unwrap()
+}
+
+/// `n` captions; `salt` moves some of the words.
+fn write_captions(path: &Path, n: usize, salt: usize) -> String {
+    let (nouns, verbs) = (["dog", "cat", "man", "bird", "bus"], ["runs", "sits", "stands", "waits"]);
+    let sentence = |i: usize| {
+        let k = (i * 7919 + salt * 104_729 + (i * i) % 97 * 31) ^ (i >> 2);
+        format!("a {} {} near the {} .\n", nouns[k % 5], verbs[k / 5 % 4], nouns[k / 20 % 5])
+    };
+    std::fs::write(path, (0..n).map(sentence).collect::<String>()).unwrap();
+    path.display().to_string()
+}
 
 #[test]
 fn the_study_text_discrepancy_conforms() {
-    let entries = trueness_text::studies().unwrap();
-    for entry in entries.iter().filter(|entry| !entry.is_tool()) {
-        let folder = tempfile::tempdir().unwrap();
-        conformance::check(entry, "smoke", folder.path()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    conformance::check(&entry("text/discrepancy"), "smoke", folder.path()).unwrap();
+}
+
+#[test]
+fn the_tool_text_compare_conforms() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, salt| write_captions(&folder.path().join(name), 60, salt);
+    let settings = json!({
+        "real": file("real.txt", 1),
+        "candidates": [file("a.txt", 2), file("b.txt", 3)],
+        "trained-on": file("train.txt", 4),
+        "resamples": 20,
+        "permutations": 20,
+        "classifier-seeds": 1,
+    });
+    let runs = folder.path().join("runs");
+    conformance::check_with(&entry("text/compare"), "default", settings, &runs).unwrap();
+}
+
+#[test]
+fn a_comparison_states_every_file_that_it_reads() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, salt| write_captions(&folder.path().join(name), 60, salt);
+    let (real, a, b) = (file("real.txt", 1), file("a.txt", 2), file("b.txt", 3));
+    let scores: Vec<String> = ["r.s", "a.s", "b.s"].map(|name| folder.path().join(name).display().to_string()).into();
+    let train = file("train.txt", 4);
+    let compare = entry("text/compare");
+    let knobs = |settings| compare.resolve(&[("a test", settings)]).unwrap();
+    let all = knobs(json!({ "real": real, "candidates": [a, b], "scores": scores, "trained-on": train }));
+    let stated: Vec<String> =
+        compare.inputs(&all).unwrap().into_iter().map(|path| path.display().to_string()).collect();
+    assert_eq!(stated, [[real.clone(), a.clone(), b].as_slice(), &scores, &[train]].concat());
+    let few = knobs(json!({ "real": real, "candidates": [a], "tokenizer": "words" }));
+    assert_eq!(compare.inputs(&few).unwrap().len(), 2);
+}
+
+#[test]
+fn what_is_named_twice_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, salt| write_captions(&folder.path().join(name), 60, salt);
+    let (real, a) = (file("real.txt", 1), file("a.txt", 2));
+    let again = folder.path().join(".").join("a.txt").display().to_string();
+    let twice = entry("text/compare").resolve(&[("a test", json!({ "real": real, "candidates": [a, again] }))]);
+    assert!(twice.unwrap_err().to_string().contains("a.txt is named twice"));
+    let refused = |settings| entry("text/discrepancy").resolve(&[("a test", settings)]).unwrap_err().to_string();
+    assert_eq!(refused(json!({ "amounts": [0.1, 0.2, 0.1] })), "amounts: 0.1 is named twice");
+    assert_eq!(refused(json!({ "moves": [0.2, 0.2] })), "moves: 0.2 is named twice");
+    assert_eq!(refused(json!({ "faults": ["lexicon", "lexicon"] })), "faults: lexicon is named twice");
+}
+
+#[test]
+fn what_would_fail_late_is_refused_at_once() {
+    let refused = |settings| entry("text/discrepancy").resolve(&[("a test", settings)]).unwrap_err().to_string();
+    assert!(refused(json!({ "lstm": { "hidden": 0 } })).contains("sizes from 1 on"));
+    assert!(refused(json!({ "protocol": { "device": "abacus" } })).contains("abacus"));
+    assert!(refused(json!({ "protocol": { "classifiers": [] } })).contains("no classifiers"));
+    let cnn = |cnn| json!({ "protocol": { "classifiers": ["cnn"], "cnn": cnn } });
+    assert!(refused(cnn(json!({ "batch": 7 }))).contains("even"));
+    assert!(refused(cnn(json!({ "embedding": 1u64 << 40 }))).contains("parameters"));
+    let never = cnn(json!({ "patience": "none" }));
+    let knobs = entry("text/discrepancy").resolve(&[("a test", never)]).unwrap();
+    assert!(knobs["protocol"]["cnn"]["patience"].is_null());
+}
+
+#[test]
+fn every_claim_names_measures_that_the_smallest_preset_makes() {
+    for entry in trueness_text::studies().unwrap().iter().filter(|entry| !entry.is_tool()) {
+        let knobs = serde_json::to_value(&entry.manifest().preset("smoke").unwrap().knobs).unwrap();
+        let knobs = entry.resolve(&[("preset", knobs)]).unwrap();
+        let found = entry.execute(&knobs, &[0], 2, &Memory::new(), Watch::new(&Cancel::default(), &Silent)).unwrap();
+        let made: BTreeSet<String> = found.measures.iter().map(measure_key).collect();
+        for claim in &entry.manifest().claims {
+            for name in claim.comparison.names() {
+                assert!(made.contains(name), "{}: no measure is {name:?}: {made:?}", claim.id);
+            }
+        }
+        // Values that differ from seed to seed are not shown as exact.
+        for measure in found.measures.iter().filter(|m| m.name.starts_with("tau-") || m.name == "dd-mean") {
+            assert!(!measure.estimate.is_exact(), "{} of {}", measure.name, measure.subject);
+        }
+        assert!(found.measure("dd-exact-mean", "grammar").unwrap().estimate.is_exact());
     }
 }
 
 #[test]
-fn every_claim_names_measures_that_some_preset_makes() {
-    for entry in trueness_text::studies().unwrap() {
+fn every_preset_makes_a_plan() {
+    for entry in trueness_text::studies().unwrap().iter().filter(|entry| !entry.is_tool()) {
         for preset in entry.manifest().presets.values() {
             let knobs = serde_json::to_value(&preset.knobs).unwrap();
-            if !entry.is_tool() {
-                assert!(!entry.units(&entry.resolve(&[("preset", knobs)]).unwrap()).unwrap().is_empty());
-            }
+            assert!(!entry.units(&entry.resolve(&[("preset", knobs)]).unwrap()).unwrap().is_empty());
         }
     }
 }

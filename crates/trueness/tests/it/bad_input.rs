@@ -132,6 +132,84 @@ fn an_output_folder_that_cannot_be_written_is_named() {
 }
 
 #[test]
+fn a_file_without_end_is_refused() {
+    let folder = folder();
+    assert!(!Path::new("/dev/zero").exists() || fail(folder.path(), &["run", "/dev/zero"], 2).contains("too large"));
+}
+
+#[test]
+fn seeds_that_json_cannot_carry_are_refused() {
+    let folder = folder();
+    let run = ["run", "text/discrepancy", "--preset", "smoke", "--seeds", "3", "--seed"];
+    assert!(fail(folder.path(), &[&run[..], &["9007199254740991"]].concat(), 2).contains("smaller --seed"));
+    fail(folder.path(), &[&run[..], &["9007199254740992"]].concat(), 2);
+    assert!(!folder.path().join("runs").exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn arguments_that_are_no_utf8_are_no_panic() {
+    use std::os::unix::ffi::OsStrExt;
+    let folder = folder();
+    let out = std::ffi::OsStr::from_bytes(b"out-\xff");
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_trueness"))
+        .args(["text", "compare", "real.txt", "fake.txt", "--only", "bleu", "--quiet", "--out"])
+        .arg(out)
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let info = fs::read_to_string(folder.path().join(out).join("run.json")).unwrap();
+    assert!(info.contains("out-\u{fffd}"), "{info}");
+}
+
+#[cfg(unix)]
+#[test]
+fn files_are_as_private_as_the_umask_says() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = folder();
+    for (mask, mode) in [("077", 0o600), ("022", 0o644)] {
+        let program = env!("CARGO_BIN_EXE_trueness");
+        let command =
+            format!("umask {mask}; {program} text compare real.txt fake.txt --only bleu --quiet --out m{mask}");
+        let status = std::process::Command::new("sh").args(["-c", &command]).current_dir(folder.path()).status();
+        assert!(status.unwrap().success());
+        let metadata = fs::metadata(folder.path().join(format!("m{mask}/report.json"))).unwrap();
+        assert_eq!(metadata.permissions().mode() & 0o777, mode);
+    }
+}
+
+#[test]
+fn a_complaint_that_is_piped_has_no_colours() {
+    let folder = folder();
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_trueness"))
+        .args(["run", "--no-such-option"])
+        .current_dir(folder.path())
+        .env_remove("NO_COLOR")
+        .output()
+        .unwrap();
+    assert!(!output.stderr.is_empty() && !output.stderr.contains(&0x1b));
+}
+
+#[test]
+fn options_that_would_do_nothing_are_refused() {
+    let folder = folder();
+    for arguments in [
+        &["text", "stats", "--resume", "x"][..],
+        &["text", "stats", "real.txt", "--out", "x"],
+        &["text", "split", "real.txt", "--shares", "0.5", "--threads", "2"],
+        &["compare", "a", "b", "--out", "x"],
+        &["report", "a", "--resume", "x"],
+        &["list", "--seed", "1"],
+        &["completions", "bash", "--json"],
+    ] {
+        let complaint = fail(folder.path(), arguments, 2);
+        assert!(complaint.contains("unexpected argument"), "{arguments:?}: {complaint}");
+    }
+    assert!(fail(folder.path(), &["text", "stats"], 2).contains("FILE"));
+}
+
+#[test]
 fn usage_errors_exit_with_2_and_help_with_0() {
     let folder = folder();
     fail(folder.path(), &["text", "compare"], 2);

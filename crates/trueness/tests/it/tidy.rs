@@ -33,7 +33,14 @@ fn sources() -> Vec<(PathBuf, String)> {
 
 /// The part of a file before its unit tests.
 fn library(source: &str) -> &str {
-    source.split("#[cfg(test)]").next().unwrap_or_default()
+    // A single item may be for tests alone and stand anywhere; the tests' own module comes last.
+    source.split("#[cfg(test)]\nmod").next().unwrap_or_default()
+}
+
+#[test]
+fn what_follows_a_single_item_for_tests_is_library_code_still() {
+    let source = "#[cfg(test)]\nfn a() {}\nfn b() {}\n#[cfg(test)]\nmod tests {}\n";
+    assert!(library(source).contains("fn b()") && !library(source).contains("mod tests"));
 }
 
 #[test]

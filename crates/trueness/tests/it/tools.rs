@@ -163,11 +163,36 @@ fn split_writes_disjoint_parts_and_stats_counts_them() {
 }
 
 #[test]
+fn a_flag_leaves_the_next_position_alone() {
+    let folder = folder();
+    let run = |flag: &'static str, out: &'static str| {
+        let arguments = ["text", "split", flag, "real.txt", "near.txt", "--shares", "0.5", "--out", out, "--json"];
+        measures(&succeed(folder.path(), &arguments))
+    };
+    // Half of 600 sentences: both files are read.
+    for (flag, out) in [("--together", "a"), ("--together=true", "b"), ("--together=false", "c")] {
+        assert_eq!(run(flag, out)[0].2["value"], 300.0);
+    }
+}
+
+#[test]
+fn a_quiet_report_is_written_and_not_shown() {
+    let folder = folder();
+    let compare = ["text", "compare", "real.txt", "near.txt", "--only", "bleu", "--quiet", "--out", "found"];
+    assert_eq!(succeed(folder.path(), &compare), "");
+    fs::remove_file(folder.path().join("found/report.html")).unwrap();
+    assert_eq!(succeed(folder.path(), &["report", "found", "--quiet"]), "");
+    assert!(folder.path().join("found/report.html").exists());
+}
+
+#[test]
 fn list_and_explain_tell_what_there_is() {
     let folder = folder();
     assert!(succeed(folder.path(), &["list"]).contains("text/discrepancy"));
     assert!(succeed(folder.path(), &["explain", "dd"]).contains("total variation"));
     assert!(succeed(folder.path(), &["explain", "text", "compare"]).contains("trained-on"));
     assert!(succeed(folder.path(), &["explain", "text/discrepancy"]).contains("lstm_n"));
+    assert!(succeed(folder.path(), &["explain", "run"]).contains("--strict"));
+    assert!(fail(folder.path(), &["explain", "raport"], 2).contains("did you mean \"report\""));
     assert!(fail(folder.path(), &["explain", "self-blue-4"], 2).contains("did you mean \"self-bleu-4\""));
 }

@@ -7,7 +7,7 @@ mod table;
 use super::block::{Block, NoteKind, Report};
 use super::names::names;
 use super::number::format_estimate;
-use super::text::{clean, cut, line, pad, width, wrap};
+use super::text::{clean, cut, line, pad, unmarked, width, wrap};
 use super::verdict::{Outcome, Verdict, tally};
 use paint::Paint;
 
@@ -50,7 +50,7 @@ struct Page {
 impl Page {
     /// Wrapped text with an indent, each line through `paint`; nothing for empty text.
     fn paragraph(&self, out: &mut Vec<String>, text: &str, indent: &str, paint: impl Fn(&str) -> String) {
-        for text in wrap(&line(text).replace('`', ""), self.columns - width(indent)) {
+        for text in wrap(&unmarked(text), self.columns - width(indent)) {
             out.push(format!("{indent}{}", paint(&text)));
         }
     }

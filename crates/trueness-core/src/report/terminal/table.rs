@@ -3,7 +3,7 @@
 use super::Page;
 use crate::report::number::{format_estimate, format_value};
 use crate::report::table::{Align, Cell, Table};
-use crate::report::text::{cut, line, pad, width};
+use crate::report::text::{cut, line, pad, unmarked, width};
 
 /// The space between columns.
 const GAP: usize = 2;
@@ -59,15 +59,14 @@ impl Page {
         // No column may take so much that another would not fit beside it.
         let most = |c: usize| if c == 0 { self.columns / 2 - 3 } else { self.columns / 2 - 1 };
         let text = |r: usize, c: usize| match table.cell(r, c) {
-            Cell::Text(text) => cut(&line(text).replace('`', ""), most(c)),
+            Cell::Text(text) => cut(&unmarked(text), most(c)),
             Cell::Code(code) => cut(&line(code), most(c)),
             Cell::Missing => "–".to_owned(),
             Cell::Estimate(e) if !with_intervals => cut(&format_value(e), most(c)),
             Cell::Estimate(e) if table.unit(c).is_empty() => format_estimate(e),
             Cell::Estimate(e) => format_estimate(&e.clone().unit("")),
         };
-        let heads: Vec<String> =
-            columns.clone().map(|c| cut(&line(&table.head(c)).replace('`', ""), most(c))).collect();
+        let heads: Vec<String> = columns.clone().map(|c| cut(&unmarked(&table.head(c)), most(c))).collect();
         let rows: Vec<Vec<String>> =
             (0..table.rows.len()).map(|r| columns.clone().map(|c| text(r, c)).collect()).collect();
         let widths =

@@ -61,7 +61,11 @@ impl LstmConfig {
         arrays
     }
 
-    fn check(&self) -> Result<()> {
+    /// Checks the sizes, before anything is allocated.
+    ///
+    /// # Errors
+    /// [`Error::Input`] if a size is 0 or too large.
+    pub fn check(&self) -> Result<()> {
         let Self { vocabulary, embedding, hidden, length } = self;
         let sizes = [*vocabulary, *embedding, *hidden];
         let small = sizes.iter().all(|&size| (1..=MAX_PARAMETERS).contains(&size))

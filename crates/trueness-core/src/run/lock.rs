@@ -1,0 +1,35 @@
+//! The lock of a run folder: one process works on it at a time.
+
+use crate::error::{Error, Result};
+use std::fs;
+use std::path::Path;
+
+pub(super) const LOCK: &str = ".lock";
+
+/// Whether a folder holds anything but a lock that an earlier try left.
+pub(super) fn is_taken(path: &Path) -> Result<bool> {
+    for entry in fs::read_dir(path).map_err(Error::io("read", path))? {
+        if entry.map_err(Error::io("read", path))?.file_name() != LOCK {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Takes the lock of a folder, which lasts as long as the file is open.
+pub(super) fn take_lock(path: &Path) -> Result<fs::File> {
+    let lock_path = path.join(LOCK);
+    let lock = fs::OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&lock_path)
+        .map_err(Error::io("write", &lock_path))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(fs::TryLockError::WouldBlock) => {
+            Err(Error::Input(format!("another process is working on {}; wait for it, or stop it", path.display())))
+        }
+        Err(fs::TryLockError::Error(error)) => Err(Error::io("lock", &lock_path)(error)),
+    }
+}
