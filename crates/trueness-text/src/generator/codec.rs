@@ -248,7 +248,8 @@ mod tests {
     #[test]
     fn an_oracles_words_are_its_numbers() {
         let mut vocabulary = Vocabulary::new();
-        ["x", "y"].map(|word| vocabulary.add(word));
+        vocabulary.add("x");
+        vocabulary.add("y");
         let codec = Codec::of_oracle(vocabulary);
         let mut encoded = Encoded::new();
         encoded.push([1, 0, 1]);

@@ -104,7 +104,9 @@ impl Generator {
         let _ = writeln!(text, "\nTrained with: `{}`", self.origin);
         if !card.samples.is_empty() {
             text.push_str("\nSamples at temperature 1:\n\n");
-            card.samples.iter().for_each(|sample| drop(writeln!(text, "    {sample}")));
+            for sample in &card.samples {
+                let _ = writeln!(text, "    {sample}");
+            }
         }
         text
     }
@@ -174,7 +176,9 @@ pub fn load(path: &Path, device: &Device) -> Result<Generator> {
     let words = || -> Result<Vocabulary> {
         let words: Vec<String> = read_json(&folder.join(WORDS))?;
         let mut vocabulary = Vocabulary::new();
-        words.iter().for_each(|word| drop(vocabulary.add(word)));
+        for word in &words {
+            vocabulary.add(word);
+        }
         match vocabulary.len() == words.len() {
             true => Ok(vocabulary),
             false => Err(Error::parse(&folder.join(WORDS), "a word stands there twice")),

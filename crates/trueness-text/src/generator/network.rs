@@ -113,6 +113,15 @@ pub enum Sizes {
 }
 
 impl Sizes {
+    /// # Errors
+    /// If the sizes make no sense.
+    pub(super) fn check(&self) -> Result<()> {
+        Ok(match self {
+            Self::Lstm(config) => config.check(),
+            Self::Gpt2(config) => config.check(),
+        }?)
+    }
+
     /// A network with initial weights.
     ///
     /// # Errors

@@ -174,7 +174,9 @@ impl Job<'_> {
             hasher.update(&(sentences.len() as u64).to_le_bytes());
             for sentence in sentences {
                 hasher.update(&(sentence.len() as u64).to_le_bytes());
-                sentence.iter().for_each(|id| drop(hasher.update(&id.to_le_bytes())));
+                for id in sentence {
+                    hasher.update(&id.to_le_bytes());
+                }
             }
         }
         format!("data:{}", &hasher.finalize().to_hex()[..12])

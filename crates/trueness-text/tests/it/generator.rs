@@ -152,7 +152,7 @@ fn an_interrupted_training_ends_in_the_same_weights_whatever_the_threads() {
     };
     for (stop, threads) in [(7, 1), (15, 3)] {
         let folder = tempfile::tempdir().unwrap();
-        let checkpoints = Checkpoints::new(folder.path(), 1);
+        let checkpoints = Checkpoints::new(folder.path(), 1).unwrap();
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         let again = pool.install(|| {
             assert!(train(&network, 3, Some(&checkpoints), Some(stop)).is_none());
