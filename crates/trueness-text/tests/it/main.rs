@@ -6,5 +6,6 @@ mod corpus;
 mod coverage;
 mod diversity;
 mod frechet;
+mod intervals;
 mod language_model;
 mod oracle;
