@@ -27,6 +27,7 @@ pub mod discriminator;
 mod error;
 pub mod metric;
 pub mod oracle;
+mod safetensors_file;
 pub mod study;
 
 pub use error::{Error, Result};
