@@ -57,7 +57,7 @@ total variation between the two distributions; a trained one gives a lower bound
 held-out sentences and classifier seeds. The floor (dd-floor) is the same for two halves of the real text.";
     "dd-floor" "dd" Neither "real against real" "DD of two random halves of the real text: what the method finds where there is nothing to find, at the sample size of a half.";
     "dd-excess" "dd" Lower "excess over the floor" "DD of the candidate minus the floor, both at the floor's sample size.";
-    "dd-p" "dd" Neither "permutation p-value" "The share of permutations of the held-out labels, the identity included, whose DD is at least the one found. Exact, since no held-out sentence was seen in training.";
+    "dd-p" "dd" Neither "permutation p-value" "The share of permutations of the held-out labels, the identity included, whose DD is at least the one found. Exact where sentences are independent draws, since no held-out sentence was seen in training; too small where a text repeats its sentences more than independent draws would.";
     "d-relative" "dd" Lower "relative distance" "mean D over real minus mean D over generated held-out sentences, D = P(real). With the optimal D it is ½Σ(p−q)²/(p+q).";
     "d-absolute" "dd" Lower "absolute-weighted distance" "mean of D·s over real minus mean over generated held-out sentences, s = +1 where D > ½, else −1. With the optimal D it is Σ|p−q|·D.";
     "tv" "dd" Lower "plug-in total variation" "The mean of |2D − 1| over the balanced mixture: the total variation if D were calibrated and optimal. Only as good as the calibration error beside it.";
