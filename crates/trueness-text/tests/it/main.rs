@@ -1,6 +1,7 @@
 //! The toolkit from outside: golden values of independent tools, coverage of intervals, real data.
 
 mod bleu;
+mod compare;
 mod conformance;
 mod corpus;
 mod coverage;
