@@ -73,7 +73,9 @@ mod tests {
     use super::*;
 
     fn side(sentences: Vec<String>) -> (Vec<String>, Encoded) {
-        let encoded = sentences.iter().map(|s| s.split(' ').map(|w| w.len() as u32).collect::<Vec<_>>()).collect();
+        let mut vocabulary = crate::corpus::Vocabulary::new();
+        let encoded =
+            sentences.iter().map(|s| s.split(' ').map(|w| vocabulary.add(w)).collect::<Vec<_>>()).collect();
         (sentences, encoded)
     }
 
