@@ -74,8 +74,7 @@ mod tests {
 
     fn side(sentences: Vec<String>) -> (Vec<String>, Encoded) {
         let mut vocabulary = crate::corpus::Vocabulary::new();
-        let encoded =
-            sentences.iter().map(|s| s.split(' ').map(|w| vocabulary.add(w)).collect::<Vec<_>>()).collect();
+        let encoded = sentences.iter().map(|s| s.split(' ').map(|w| vocabulary.add(w)).collect::<Vec<_>>()).collect();
         (sentences, encoded)
     }
 

@@ -6,7 +6,6 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test's helpers may stop it, and it says what it found")]
 
-use crate::bleu::covered;
 use std::collections::BTreeMap;
 use trueness_core::{Cancel, Estimate, Measure, Seed, Silent, Watch, mean_sd};
 use trueness_text::corpus::Encoded;
@@ -64,6 +63,34 @@ fn forward(oracle: &Grammar, real: &Encoded, text: &Encoded, slow: bool, seed: S
     found
 }
 
+/// The share of the intervals that hold the mean over the draws. A share of 1 in every draw has Wilson's
+/// upper end at 1 but for rounding, which is no fault of the interval.
+fn covered(estimates: &[Estimate]) -> f64 {
+    let values: Vec<f64> = estimates.iter().map(|e| e.value.unwrap()).collect();
+    let (mean, tiny) = (mean_sd(&values).0, 1e-9);
+    let held = estimates.iter().filter(|e| e.low.unwrap() - tiny <= mean && mean <= e.high.unwrap() + tiny).count();
+    held as f64 / estimates.len() as f64
+}
+
+/// What a metric's documentation promises of its interval.
+enum Promise {
+    /// The other text is held fixed; the interval is as wide as it should be.
+    OtherFixed,
+    /// Both texts may be drawn again; the interval may be wider than need be.
+    AtLeast,
+    /// The texts that classifiers were trained on are held fixed, which no column of the table does.
+    TrainedOnFixed,
+}
+
+fn promise(name: &str) -> Promise {
+    match name {
+        "dd" | "auc" | "tv" | "ece" | "d-relative" | "d-absolute" => Promise::TrainedOnFixed,
+        "compression-ratio" | "frechet" => Promise::AtLeast,
+        name if ["self-", "distinct", "frontier"].iter().any(|start| name.starts_with(start)) => Promise::AtLeast,
+        _ => Promise::OtherFixed,
+    }
+}
+
 /// The shares of intervals that hold the mean over the draws, by metric: the other text fixed, and both redrawn.
 fn coverage(n: usize, trials: u64, slow: bool) -> BTreeMap<String, [f64; 2]> {
     let real = Grammar::default();
@@ -86,7 +113,7 @@ fn coverage(n: usize, trials: u64, slow: bool) -> BTreeMap<String, [f64; 2]> {
             }
         }
         for (name, estimates) in all {
-            table.entry(name).or_insert([f64::NAN; 2])[column] = covered(&estimates) as f64 / trials as f64;
+            table.entry(name).or_insert([f64::NAN; 2])[column] = covered(&estimates);
         }
     }
     table
@@ -101,12 +128,27 @@ fn intervals_of_every_metric_cover_its_expectation() {
     for (name, [one, both]) in &table {
         eprintln!("  {name:24} {one:.3} {both:.3}");
     }
+    // Three standard deviations of a binomial: .09 for 100 draws, .16 for 30.
+    let band = 3.0 * (0.9 * 0.1 / trials as f64).sqrt();
+    for (name, [one, both]) in &table {
+        match promise(name) {
+            Promise::OtherFixed => assert!((*one - 0.9).abs() <= band, "{name} {one}"),
+            Promise::AtLeast => assert!(*both >= 0.9 - band, "{name} {both}"),
+            // A trained classifier varies with its sentences, and its calibration more than its accuracy:
+            // what is documented is held, not what would be wished. The promise itself, for classifiers
+            // that are given, is tested beside the intervals.
+            Promise::TrainedOnFixed if matches!(name.as_str(), "dd" | "auc" | "d-absolute") => {
+                assert!((*both - 0.79).abs() <= 0.12, "{name} {both}");
+            }
+            Promise::TrainedOnFixed => {}
+        }
+    }
 }
 
 #[test]
 fn repeats_that_a_source_makes_by_itself_give_no_discrepancy() {
     let slow = std::env::var_os("TRUENESS_SLOW").is_some();
-    let (n, trials) = if slow { (1000, 60) } else { (300, 20) };
+    let (n, trials) = if slow { (1000, 60) } else { (300, 60) };
     let grammar = Grammar::new(GrammarKnobs { diversity: 0.6, ..GrammarKnobs::default() }).unwrap();
     let words = grammar.vocabulary().len();
     let (cancel, silent) = (Cancel::default(), Silent);
@@ -125,4 +167,9 @@ fn repeats_that_a_source_makes_by_itself_give_no_discrepancy() {
     let covering = found.iter().filter(|e| e.covers(0.0)).count();
     let share = repeats as f64 / (trials as usize * n) as f64;
     eprintln!("{share:.3} repeat; DD {mean:.4}, sd {sd:.4}; {covering} of {trials} cover 0");
+    // Copies of real sentences are kept out of training where they are tested, and those of the other side
+    // are not; 1.4 to 4 % of repeats leave no bias beyond what the draws can show.
+    assert!(share > 0.01 && mean.abs() < 3.5 * sd / (trials as f64).sqrt(), "{share} {mean} {sd}");
+    // A binomial's standard deviation is .039.
+    assert!(covering as f64 / trials as f64 > 0.78, "{covering} of {trials}");
 }

@@ -69,6 +69,12 @@ impl Discrepancy {
     ///
     /// Values are means over classifier seeds. The standard error adds the variance over sentences (a
     /// bootstrap of real and generated sentences) and the variance over seeds divided by their number.
+    /// The sentences that the classifiers were trained, chosen and calibrated on are given: the interval
+    /// is of what these classifiers would find on all other sentences. Where the texts are drawn again,
+    /// and with them the classifiers, it holds the mean over draws less often. At level .9, for 100 draws
+    /// of 1,000 sentences of each side from two grammars: DD .79, AUC .78, absolute distance .79, relative
+    /// distance .59, plug-in total variation .19, calibration error .97; the relative distance and the
+    /// plug-in move with the slope of a calibration that 100 sentences of each side decide.
     /// The p-value permutes held-out labels with the classifiers fixed. That is exact where the held-out
     /// sentences of both sides are independent draws that the classifiers have not seen; it is not where
     /// a text holds the same sentence more often than independent draws would. The copies then count as
@@ -227,14 +233,21 @@ mod tests {
 
     #[test]
     fn intervals_cover_what_a_fixed_classifier_would_score_on_all_sentences() {
-        // The scores are u + .1 for real and u for generated: DD = ½(.2) = .1 exactly.
-        let covered = (0..200)
-            .filter(|&i| {
+        // The scores are min(u + .1, 1) for real and u for generated. DD = ½(.2) = .1; the relative distance
+        // is .1 − .1²/2; AUC = ∫ min(u + .1, 1) du; the plug-in is the mean of .5 and .16 + .25 + .1.
+        let found: Vec<Discrepancy> = (0..200)
+            .map(|i| {
                 let scores = [Scores { real: noise(300, 0.1, 5000 + 2 * i), generated: noise(300, 0.0, 5001 + 2 * i) }];
-                Discrepancy::measure(&scores, 200, 0, Seed::new(i)).unwrap().dd.covers(0.1)
+                Discrepancy::measure(&scores, 200, 0, Seed::new(i)).unwrap()
             })
-            .count();
-        assert!((168..=194).contains(&covered), "{covered} of 200");
+            .collect();
+        let truths: [(fn(&Discrepancy) -> &Estimate, f64); 4] =
+            [(|d| &d.dd, 0.1), (|d| &d.relative, 0.095), (|d| &d.auc, 0.595), (|d| &d.tv, 0.505)];
+        for (i, (get, truth)) in truths.into_iter().enumerate() {
+            let covered = found.iter().filter(|d| get(d).covers(truth)).count();
+            // 180 of 200 with a standard deviation of 4.2.
+            assert!((167..=194).contains(&covered), "{i}: {covered} of 200");
+        }
     }
 
     #[test]
