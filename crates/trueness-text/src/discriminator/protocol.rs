@@ -335,6 +335,21 @@ mod tests {
     }
 
     #[test]
+    fn kinds_are_compared_by_accuracy_whatever_the_losses() {
+        let logits = |real: &[f64], generated: &[f64]| Logits {
+            kind: Classifier::Ngram,
+            valid: [real.to_vec(), generated.to_vec()],
+            test: [Vec::new(), Vec::new()],
+        };
+        // Three of four right with a loss of 2.5, against two of four with one of .69: a logit of 0 is generated.
+        let bold = logits(&[5.0, -10.0], &[-5.0, -5.0]);
+        let timid = logits(&[0.0, 0.0], &[0.0, 0.0]);
+        assert_eq!((bold.valid_accuracy(), timid.valid_accuracy()), (0.75, 0.5));
+        // Sides count alike whatever their sizes.
+        assert_eq!(logits(&[1.0], &[1.0, -1.0, 1.0, 1.0]).valid_accuracy(), 0.625);
+    }
+
+    #[test]
     fn copies_stay_in_one_part_and_parts_keep_their_shares() {
         let sentences: Encoded = (0..1000u32).map(|i| [i % 200, 7]).collect();
         let parts = Parts::draw_whole(&sentences, Seed::new(3)).unwrap();
