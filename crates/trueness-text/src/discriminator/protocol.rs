@@ -395,7 +395,7 @@ mod tests {
         let tiny = found.iter().filter(|d| d.p_value.value.unwrap() <= 0.02).count();
         // 150 different real sentences are held out, five times each. As if each copy were a sentence of
         // its own, the interval is too narrow: ±.042, where the standard deviation is ½√(1/150 + 1/750) =
-        // .045, so that it covers in about two thirds. Copies in training and test gave .4 instead of 0.
+        // .045, so that it covers in about two thirds. With copies in training the mean would be far above 0.
         assert!(mean < 2.5 * 0.045 / (draws as f64).sqrt(), "{values:?}");
         assert!(mean > -0.1 && sd < 0.1, "{values:?}");
         assert!(covered >= 4 && tiny <= 5, "{covered} of {draws} cover 0, {tiny} tiny p-values: {values:?}");
