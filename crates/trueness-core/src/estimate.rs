@@ -135,11 +135,14 @@ impl Estimate {
     }
 
     /// The standard error that the interval stands for, as of a normal one: 0 for an exact value, `None`
-    /// for a missing value and for a random one whose interval is not known.
+    /// for a missing value and for a random one whose interval is not known. It is that of the longer half:
+    /// an interval that was cut off at the end of a range is shorter on that side, as if it knew more.
     pub fn standard_error(&self) -> Option<f64> {
-        self.value?;
+        let value = self.value?;
         match (self.low, self.high, self.level) {
-            (Some(low), Some(high), Some(level)) => Some((high - low) / (2.0 * normal_quantile(level))),
+            (Some(low), Some(high), Some(level)) => {
+                Some((value - low).abs().max((high - value).abs()) / normal_quantile(level))
+            }
             (_, _, None) => Some(0.0),
             _ => None,
         }
@@ -253,6 +256,8 @@ mod tests {
         assert_eq!(Estimate::exact(3.0, "").standard_error(), Some(0.0));
         let normal = Estimate::normal(1.0, 0.25, 9, "");
         assert!((normal.standard_error().unwrap() - 0.25).abs() < 1e-12);
+        let clipped = Estimate { low: Some(0.99), ..normal };
+        assert!((clipped.standard_error().unwrap() - 0.25).abs() < 1e-12);
         let uncertain = Estimate::uncertain(0.5, 6, "one seed");
         assert_eq!((uncertain.standard_error(), uncertain.is_exact()), (None, false));
         assert_eq!(Estimate::missing("").standard_error(), None);

@@ -208,6 +208,6 @@ pub fn save(network: &Gpt2, config: &Gpt2Config, start: Option<u32>, end: Option
     });
     let path = folder.join(CONFIG);
     let text = serde_json::to_string_pretty(&text).map_err(|error| Error::Failed(error.to_string()))?;
-    trueness_core::run::write_atomically(&path, (text + "\n").as_bytes())?;
+    trueness_core::write_atomically(&path, (text + "\n").as_bytes())?;
     weights::save_under(network, "transformer.", &folder.join(MODEL))
 }

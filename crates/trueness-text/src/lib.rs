@@ -31,6 +31,7 @@ pub mod filter;
 pub mod generator;
 pub mod metric;
 pub mod oracle;
+mod safetensors_file;
 pub mod study;
 
 pub use error::{Error, Result};

@@ -56,9 +56,10 @@ const OF_RUNS: [&str; 7] = ["out", "force", "seed", "threads", "json", "quiet", 
 /// The shared options that act in a command.
 fn offered(command: &str) -> &'static [&'static str] {
     match command {
-        "run" | "text compare" => &OF_RUNS,
+        "run" | "text compare" | "text train" => &OF_RUNS,
         "text split" => &["out", "force", "seed", "json", "quiet"],
-        "text stats" => &["seed", "threads", "json", "quiet"],
+        "text stats" | "text score" => &["seed", "threads", "json", "quiet"],
+        "text sample" => &["seed", "threads", "quiet"],
         "report" => &["json", "quiet"],
         "list" | "explain" | "compare" => &["json"],
         _ => &[],

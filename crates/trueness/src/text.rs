@@ -14,6 +14,7 @@ use trueness_core::study::knobs::{self, Knob};
 use trueness_core::{Clock, Error, Seed, StudyEntry, Watch};
 use trueness_text::compare::CompareKnobs;
 use trueness_text::corpus::tool::{self, SplitKnobs, StatsKnobs};
+use trueness_text::generator::{self, SampleKnobs, ScoreKnobs, TrainKnobs};
 
 /// A verb of a toolkit.
 pub(crate) struct Tool {
@@ -48,6 +49,27 @@ pub(crate) fn tools() -> anyhow::Result<Vec<Tool>> {
             knobs: knobs::list::<StatsKnobs>()?,
             schema: knobs::schema_of::<StatsKnobs>(),
         },
+        Tool {
+            verb: "train",
+            about: "Train a language model on a file of sentences: an LSTM or a GPT-2, kept in the run's folder",
+            after: "Example: trueness text train captions.txt --model lstm --out my-lstm",
+            knobs: knobs::list::<TrainKnobs>()?,
+            schema: knobs::schema_of::<TrainKnobs>(),
+        },
+        Tool {
+            verb: "sample",
+            about: "Print sentences that a language model makes, one a line",
+            after: "Example: trueness text sample my-lstm --n 1000 --temperature 0.9 > samples.txt",
+            knobs: knobs::list::<SampleKnobs>()?,
+            schema: knobs::schema_of::<SampleKnobs>(),
+        },
+        Tool {
+            verb: "score",
+            about: "Say how likely files of sentences are under a language model",
+            after: "Example: trueness text score my-lstm held-out.txt",
+            knobs: knobs::list::<ScoreKnobs>()?,
+            schema: knobs::schema_of::<ScoreKnobs>(),
+        },
     ])
 }
 
@@ -62,7 +84,20 @@ pub(crate) fn run(
     let tool = tools.iter().find(|tool| tool.verb == verb).ok_or_else(|| anyhow!("there is no verb {verb}"))?;
     let given = schema::given(matches, &tool.knobs)?;
     match verb {
-        "compare" => compare(studies, given, common),
+        "compare" => study(studies, "text/compare", given, common),
+        "train" => study(studies, "text/train", given, common),
+        "sample" => {
+            let knobs: SampleKnobs = resolve(&given)?;
+            let seed = Seed::new(common.seed());
+            let sentences =
+                pooled(common, |watch| Ok(generator::sample_text(&knobs, seed, watch).map_err(Error::from)?))?;
+            terminal::print(&sentences.join("\n"))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        "score" => in_pool(common, |watch| {
+            let knobs: ScoreKnobs = resolve(&given)?;
+            Ok(generator::score_file(&knobs, Seed::new(common.seed()), watch).map_err(Error::from)?)
+        }),
         "split" => in_pool(common, |_| {
             let knobs: SplitKnobs = resolve(&given)?;
             let out = common.out.clone().unwrap_or_else(|| ".".into());
@@ -75,16 +110,15 @@ pub(crate) fn run(
     }
 }
 
-fn compare(studies: &[StudyEntry], given: Value, common: &Common) -> anyhow::Result<ExitCode> {
+/// A verb that is a study of its own: it has a run folder, and can be resumed.
+fn study(studies: &[StudyEntry], name: &str, given: Value, common: &Common) -> anyhow::Result<ExitCode> {
     if let Some(path) = &common.resume {
-        let asked = Asked::tool("text/compare", "the command line", given);
+        let asked = Asked::tool(name, "the command line", given);
         return execute::resume::resume(studies, path, &asked, common);
     }
-    let entry = studies
-        .iter()
-        .find(|entry| entry.name() == "text/compare")
-        .ok_or_else(|| anyhow!("the comparison is not compiled in"))?;
-    let knobs = entry.resolve(&[("trueness text compare", given)])?;
+    let entry =
+        studies.iter().find(|entry| entry.name() == name).ok_or_else(|| anyhow!("{name} is not compiled in"))?;
+    let knobs = entry.resolve(&[("the command line", given)])?;
     let task = execute::Task {
         entry,
         manifest: entry.manifest().clone(),
@@ -105,18 +139,23 @@ fn resolve<K: serde::Serialize + serde::de::DeserializeOwned + schemars::JsonSch
     Ok(knobs::check(&value, "the command line")?)
 }
 
-/// Runs a tool that needs no run folder, in a pool of the wanted size, and prints what it found.
-fn in_pool(
-    common: &Common,
-    work: impl FnOnce(Watch<'_>) -> anyhow::Result<tool::Found> + Send,
-) -> anyhow::Result<ExitCode> {
-    let clock = SystemClock::start();
+/// Works in a pool of the wanted size, with progress and a way to stop.
+fn pooled<T: Send>(common: &Common, work: impl FnOnce(Watch<'_>) -> anyhow::Result<T> + Send) -> anyhow::Result<T> {
     let bars = Bars::new(common.quiet || common.json);
     let cancel = host::cancel_on_interrupt()?;
     let pool = rayon::ThreadPoolBuilder::new().num_threads(common.threads()).build()?;
     let found = pool.install(|| work(Watch::new(&cancel, &bars)));
     bars.clear();
-    let found = found?;
+    found
+}
+
+/// Runs a tool that needs no run folder, and prints what it found.
+fn in_pool(
+    common: &Common,
+    work: impl FnOnce(Watch<'_>) -> anyhow::Result<tool::Found> + Send,
+) -> anyhow::Result<ExitCode> {
+    let clock = SystemClock::start();
+    let found = pooled(common, work)?;
     if common.json {
         let value =
             json!({ "schema_version": folder::SCHEMA_VERSION, "measures": found.measures, "warnings": found.warnings });

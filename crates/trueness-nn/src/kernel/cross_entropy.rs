@@ -9,8 +9,9 @@ use burn::tensor::activation::log_softmax;
 use burn::tensor::{Int, Tensor, TensorData};
 use rayon::prelude::*;
 
-/// Rows whose logits are in memory at once.
-const ROWS: usize = 128;
+/// Logits that are in memory at once, about; whole rows. More rows at a time mean fewer passes over the
+/// weights and their gradient, fewer mean that the logits stay in the cache.
+const LOGITS: usize = 1 << 21;
 
 /// How the weights of an output layer lie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,12 +89,15 @@ impl Rows<'_> {
         // The weights as inputs by classes, whichever way they lie.
         let matrix = Matrix::new(weight.slice(), rows, cols);
         let matrix = if transposed { matrix.transposed() } else { matrix };
-        let mut logits = vec![0.0; ROWS.min(n) * classes];
+        // Pieces of equal size, so that none is small.
+        let pieces = (n * classes).div_ceil(LOGITS).max(1);
+        let rows_at_once = n.div_ceil(pieces).max(1);
+        let mut logits = vec![0.0; rows_at_once.min(n) * classes];
         let keep = |size: usize| if tracked { vec![0.0; size] } else { Vec::new() };
         let (mut dx, mut dw, mut db) = (keep(n * inputs), keep(inputs * classes), keep(classes));
         let mut loss = 0.0;
-        for first in (0..n).step_by(ROWS) {
-            let count = ROWS.min(n - first);
+        for first in (0..n).step_by(rows_at_once) {
+            let count = rows_at_once.min(n - first);
             let logits = &mut logits[..count * classes];
             let part = Matrix::new(&x.slice()[first * inputs..], count, inputs);
             product(part, matrix, logits, classes, false, Threads::Pool);
@@ -214,8 +218,8 @@ mod tests {
 
     #[test]
     fn equals_burns_composition_and_finite_differences() {
-        // More rows than are in memory at once, and rows that are masked.
-        let n = ROWS + 9;
+        // Some rows are masked.
+        let n = 137;
         let targets: Vec<u32> = (0..n as u32).map(|i| i * 7 % 23).collect();
         let weights: Vec<f32> = (0..n).map(|i| if i % 5 == 0 { 0.0 } else { 0.01 * (i % 3) as f32 - 0.005 }).collect();
         for orientation in [Orientation::InputsByClasses, Orientation::ClassesByInputs] {
@@ -242,6 +246,30 @@ mod tests {
                 |[x, w]| rows().composed(x.reshape([n, 6]), w.reshape(shape), None).mul_scalar(3.0),
             );
         }
+    }
+
+    #[test]
+    fn pieces_add_up_to_the_whole() {
+        // Rows for several pieces: their losses and gradients are those of the rows one by one.
+        let (n, classes) = (7, LOGITS / 3);
+        let device = crate::device::parse("cpu").unwrap().autodiff();
+        let x = Tensor::<1>::from_floats(draw(n, 1).as_slice(), &device).reshape([n, 1]).require_grad();
+        let w = Tensor::<1>::from_floats(draw(classes, 2).as_slice(), &device).reshape([1, classes]);
+        let targets: Vec<u32> = (0..n as u32).map(|i| i * 1000).collect();
+        let loss = |x: Tensor<2>, targets: &[u32]| {
+            linear_cross_entropy(x, w.clone(), Orientation::InputsByClasses, None, targets, &vec![1.0; targets.len()])
+        };
+        let whole = loss(x.clone(), &targets);
+        let gradient = x.grad(&whole.clone().backward()).unwrap().into_data().try_to_vec::<f32>().unwrap();
+        let mut sum = 0.0;
+        for i in 0..n {
+            let row = x.clone().detach().narrow(0, i, 1).require_grad();
+            let one = loss(row.clone(), &targets[i..=i]);
+            sum += one.clone().into_scalar::<f32>();
+            let alone = row.grad(&one.backward()).unwrap().into_scalar::<f32>();
+            assert!((alone - gradient[i]).abs() < 1e-4, "{alone} {}", gradient[i]);
+        }
+        assert!((whole.into_scalar::<f32>() - sum).abs() < 1e-3);
     }
 
     #[test]

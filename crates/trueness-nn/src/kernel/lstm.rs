@@ -8,9 +8,13 @@ use burn::tensor::Tensor;
 use burn::tensor::activation::sigmoid as burn_sigmoid;
 use rayon::prelude::*;
 
-/// Sequences that one task carries through all of time. Fixed, so that every sum is the same whatever
-/// the number of threads; sequences do not depend on each other.
+/// Sequences that one task carries through all of time, in a small layer. Fixed, so that every sum is the
+/// same whatever the number of threads; sequences do not depend on each other.
 const SHARD: usize = 32;
+
+/// From this size on, the recurrent weights are worth more than the waiting at every step: all sequences go
+/// together, and each product is divided between the threads.
+const LARGE: usize = 128;
 
 /// An LSTM layer from a zero state (Hochreiter and Schmidhuber 1997, with forget gates and one bias):
 /// `[batch, time, inputs]`, `[inputs, 4·hidden]`, `[hidden, 4·hidden]` and `[4·hidden]` to
@@ -22,14 +26,15 @@ pub fn lstm(x: Tensor<3>, weight: Tensor<2>, recurrent: Tensor<2>, bias: Tensor<
     match node::run(inputs, |[x, weight, recurrent, bias], tracked| {
         let sizes = Sizes::of(x, recurrent);
         let Sizes { batch, time, hidden, .. } = sizes;
+        let (shard, _) = sizes.shard();
         let mut gates = vec![0.0; batch * time * 4 * hidden];
         super::linear_rows(x.slice(), weight.slice(), bias.slice(), &mut gates, Threads::Pool);
         let mut cells = vec![0.0; batch * time * hidden];
         let mut out = vec![0.0; batch * time * hidden];
         gates
-            .par_chunks_mut(SHARD * time * 4 * hidden)
-            .zip(cells.par_chunks_mut(SHARD * time * hidden))
-            .zip(out.par_chunks_mut(SHARD * time * hidden))
+            .par_chunks_mut(shard * time * 4 * hidden)
+            .zip(cells.par_chunks_mut(shard * time * hidden))
+            .zip(out.par_chunks_mut(shard * time * hidden))
             .for_each(|((gates, cells), out)| sizes.forward(gates, cells, out, recurrent.slice()));
         let out = Values::new(out, [batch, time, hidden]);
         let kept = tracked.then(|| Lstm {
@@ -91,6 +96,14 @@ struct Sizes {
 }
 
 impl Sizes {
+    /// How many sequences go together, and who computes their products.
+    fn shard(&self) -> (usize, Threads) {
+        match self.hidden < LARGE {
+            true => (SHARD, Threads::One),
+            false => (self.batch.max(1), Threads::Pool),
+        }
+    }
+
     fn of(x: &Values, recurrent: &Values) -> Self {
         Self { batch: x.shape()[0], time: x.shape()[1], inputs: x.shape()[2], hidden: recurrent.shape()[0] }
     }
@@ -98,13 +111,14 @@ impl Sizes {
     /// Carries some sequences through time: `gates` holds the inputs' part and becomes the activations.
     fn forward(&self, gates: &mut [f32], cells: &mut [f32], out: &mut [f32], recurrent: &[f32]) {
         let Self { time, hidden, .. } = *self;
+        let (_, threads) = self.shard();
         let rows = out.len() / (time * hidden).max(1);
         let weights = Matrix::new(recurrent, hidden, 4 * hidden);
         let zeros = vec![0.0; hidden];
         for t in 0..time {
             if t > 0 {
                 let before = Matrix::strided(&out[(t - 1) * hidden..], rows, hidden, time * hidden);
-                product(before, weights, &mut gates[t * 4 * hidden..], time * 4 * hidden, true, Threads::One);
+                product(before, weights, &mut gates[t * 4 * hidden..], time * 4 * hidden, true, threads);
             }
             for row in 0..rows {
                 let at = (row * time + t) * hidden;
@@ -119,6 +133,7 @@ impl Sizes {
     /// what goes into them. `transposed` is the recurrent weights' transpose.
     fn backward(&self, gates: &mut [f32], cells: &[f32], gradient: &[f32], transposed: &[f32]) {
         let Self { time, hidden, .. } = *self;
+        let (_, threads) = self.shard();
         let rows = gradient.len() / (time * hidden).max(1);
         let weights = Matrix::new(transposed, 4 * hidden, hidden);
         let zeros = vec![0.0; hidden];
@@ -127,7 +142,7 @@ impl Sizes {
         for t in (0..time).rev() {
             if t + 1 < time {
                 let after = Matrix::strided(&gates[(t + 1) * 4 * hidden..], rows, 4 * hidden, time * 4 * hidden);
-                product(after, weights, &mut dh, hidden, false, Threads::One);
+                product(after, weights, &mut dh, hidden, false, threads);
             }
             for row in 0..rows {
                 let at = (row * time + t) * hidden;
@@ -158,12 +173,13 @@ impl Kernel<4> for Lstm {
         let sizes = Sizes::of(&self.x, &self.recurrent);
         let Sizes { batch, time, inputs, hidden } = sizes;
         let (n, wide) = (batch * time, 4 * hidden);
+        let (shard, _) = sizes.shard();
         let mut gates = self.gates;
         let transposed = transpose(self.recurrent.slice(), hidden, wide);
         gates
-            .par_chunks_mut(SHARD * time * wide)
-            .zip(self.cells.par_chunks(SHARD * time * hidden))
-            .zip(gradient.slice().par_chunks(SHARD * time * hidden))
+            .par_chunks_mut(shard * time * wide)
+            .zip(self.cells.par_chunks(shard * time * hidden))
+            .zip(gradient.slice().par_chunks(shard * time * hidden))
             .for_each(|((gates, cells), gradient)| sizes.backward(gates, cells, gradient, &transposed));
         let g = Matrix::new(&gates, n, wide);
         let dx = needed[0].then(|| {
@@ -273,7 +289,7 @@ mod tests {
     #[test]
     fn equals_burns_composition_and_finite_differences() {
         // More sequences than one task carries.
-        for (batch, time, inputs, hidden) in [(SHARD + 3, 5, 4, 6), (2, 1, 3, 17)] {
+        for (batch, time, inputs, hidden) in [(SHARD + 3, 5, 4, 6), (2, 1, 3, 17), (5, 3, 4, LARGE)] {
             let shape = |[x, w, u, b]: [Tensor<1>; 4]| {
                 let wide = 4 * hidden;
                 (x.reshape([batch, time, inputs]), w.reshape([inputs, wide]), u.reshape([hidden, wide]), b)

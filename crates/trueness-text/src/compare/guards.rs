@@ -3,13 +3,16 @@
 
 use super::Text;
 use super::knobs::CompareKnobs;
-use crate::corpus::{duplicates, read};
+use crate::corpus::tool::LOWER_BOUND;
+use crate::corpus::{Lines, ReadOptions, duplicates, read};
 use crate::error::{Error, Result};
 use std::path::Path;
 use trueness_core::{Estimate, Measure, Run};
 
 /// Shares of copies below this are not worth a warning.
 const NOTABLE: f64 = 0.01;
+/// Where more of the real text repeats itself than this, its sentences are hardly independent draws.
+const REPETITIVE: f64 = 0.05;
 
 /// Counts the candidate's sentences that stand in the real text, in the training text, and twice in
 /// the candidate itself, and warns where that is notable.
@@ -18,9 +21,18 @@ pub(super) fn overlaps(knobs: &CompareKnobs, real: &Text, text: &Text, subject: 
     let options = duplicates::DuplicateOptions::default();
     let n = text.corpus.len() as u64;
     let share = |count: u64, what: &str| Estimate::proportion(count, n, format!("share of sentences {what}, Wilson"));
-    let copies = duplicates::between(&text.corpus.sentences, &real.corpus.sentences, &options)?;
-    let own = duplicates::within(&real.corpus.sentences, &options)?;
+    let copies = duplicates::between(&text.corpus.sentences, &real.corpus.sentences, &options, run.watch())?;
+    let own = duplicates::within(&real.corpus.sentences, &options, run.watch())?;
     let floor = own.exact as f64 / own.n.max(1) as f64;
+    if floor > REPETITIVE {
+        run.warn(format!(
+            "{}: {} of {} sentences repeat an earlier one: copies of a real sentence are kept out of training where they are tested, but each counts as a sentence of its own, so that intervals and p-values may promise too much",
+            knobs.real, own.exact, own.n
+        ));
+    }
+    if copies.near_is_lower_bound {
+        run.warn(format!("{subject}: {LOWER_BOUND}"));
+    }
     record(run, subject, "copies-of-real", share(copies.exact, "that stand in the real text"));
     record(run, subject, "near-copies-of-real", share(copies.near, "that are near to one in the real text"));
     let copied = copies.exact as f64 / n.max(1) as f64;
@@ -30,7 +42,7 @@ pub(super) fn overlaps(knobs: &CompareKnobs, real: &Text, text: &Text, subject: 
             copies.exact, knobs.real, own.exact, own.n
         ));
     }
-    let repeats = duplicates::within(&text.corpus.sentences, &options)?;
+    let repeats = duplicates::within(&text.corpus.sentences, &options, run.watch())?;
     record(run, subject, "repeats", share(repeats.exact, "that repeat an earlier one"));
     let repeated = repeats.exact as f64 / n.max(1) as f64;
     if repeated > NOTABLE && repeated > 2.0 * floor {
@@ -57,8 +69,11 @@ fn memorised(
 ) -> Result<()> {
     let training = read::read(Path::new(&knobs.trained_on))?;
     let n = text.corpus.len() as u64;
-    let known = duplicates::between(&text.corpus.sentences, &training.sentences, options)?;
-    let base = duplicates::between(&real.corpus.sentences, &training.sentences, options)?;
+    let known = duplicates::between(&text.corpus.sentences, &training.sentences, options, run.watch())?;
+    let base = duplicates::between(&real.corpus.sentences, &training.sentences, options, run.watch())?;
+    if known.near_is_lower_bound {
+        run.warn(format!("{subject} in {}: {LOWER_BOUND}", knobs.trained_on));
+    }
     let method = "share of sentences that stand in the training text, Wilson";
     record(run, subject, "memorised", Estimate::proportion(known.exact, n, method));
     record(
@@ -89,12 +104,14 @@ fn record(run: &mut Run<'_>, subject: &str, name: &str, estimate: Estimate) {
     run.push(Measure::new(name, estimate).of(subject).signed(signature));
 }
 
-/// Reads a file of P(real), one number a line for each of `n` sentences; with `rows`, the file speaks
-/// of more sentences, of which those were drawn.
+/// Reads a file of P(real), one number a line for each of `n` sentences; with `rows`, only those of
+/// them were drawn. The file speaks of all `n` all the same: one of another length belongs to another
+/// text, or has lost a line, and every score after it would be another sentence's.
 pub(super) fn read_scores(path: &Path, n: usize, rows: Option<&[usize]>) -> Result<Vec<f64>> {
-    let corpus = read::read(path)?;
-    let mut scores = Vec::with_capacity(corpus.len());
-    for (line, text) in (1u64..).zip(&corpus.sentences) {
+    let mut lines = Lines::open(path, &ReadOptions::default())?;
+    let mut scores = Vec::with_capacity(n);
+    while let Some(text) = lines.next() {
+        let (text, line) = (text?, lines.line());
         let score: f64 = text
             .trim()
             .parse()
@@ -104,14 +121,35 @@ pub(super) fn read_scores(path: &Path, n: usize, rows: Option<&[usize]>) -> Resu
         }
         scores.push(score);
     }
-    match rows {
-        None if scores.len() != n => {
-            Err(Error::parse(path, format!("expected {n} scores, one for each sentence, got {}", scores.len())))
+    if scores.len() != n {
+        return Err(Error::parse(path, format!("expected {n} scores, one for each sentence, got {}", scores.len())));
+    }
+    let Some(rows) = rows else { return Ok(scores) };
+    let chosen: Option<Vec<f64>> = rows.iter().map(|&i| scores.get(i).copied()).collect();
+    chosen.ok_or_else(|| Error::parse(path, "a drawn sentence has no score".to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scores_belong_to_all_sentences_and_errors_name_the_line_of_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("scores");
+        std::fs::write(&path, "0.1\n\n0.2\n0.3\n").unwrap();
+        assert_eq!(read_scores(&path, 3, None).unwrap(), [0.1, 0.2, 0.3]);
+        assert_eq!(read_scores(&path, 3, Some(&[2, 0])).unwrap(), [0.3, 0.1]);
+        // One score too few or too many shifts the others, drawn or not.
+        for n in [2, 4] {
+            for rows in [None, Some(&[1, 0][..])] {
+                let error = read_scores(&path, n, rows).unwrap_err().to_string();
+                assert!(error.contains(&format!("expected {n} scores")), "{error}");
+            }
         }
-        None => Ok(scores),
-        Some(rows) => match rows.iter().map(|&i| scores.get(i).copied()).collect::<Option<Vec<f64>>>() {
-            Some(chosen) => Ok(chosen),
-            None => Err(Error::parse(path, format!("expected a score for each sentence, got {}", scores.len()))),
-        },
+        std::fs::write(&path, "\n0.1\n\n1.5\n").unwrap();
+        assert!(read_scores(&path, 2, None).unwrap_err().to_string().contains("line 4"));
+        std::fs::write(&path, "\n\nhalf\n").unwrap();
+        assert!(read_scores(&path, 1, None).unwrap_err().to_string().contains("line 3"));
     }
 }

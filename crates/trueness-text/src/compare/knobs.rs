@@ -1,5 +1,6 @@
 //! What can be asked of a comparison.
 
+use super::guards;
 use crate::corpus::{Corpus, Tokenizer, read, tokenize};
 use crate::discriminator::Classifier;
 use crate::error::{Error, Result};
@@ -119,6 +120,12 @@ impl CompareKnobs {
                 "cannot rank by {by:?}: it is not measured, or neither end of it is better"
             )));
         }
+        if by == "dd-excess" && !self.scores.is_empty() {
+            return Err(Error::Input(
+                "cannot rank by \"dd-excess\" with --scores: scores of the candidates say nothing of the floor"
+                    .to_owned(),
+            ));
+        }
         if self.classifier.is_empty() {
             return Err(Error::Input("expected at least one classifier: ngram or cnn".to_owned()));
         }
@@ -163,7 +170,8 @@ impl CompareKnobs {
         }
     }
 
-    /// Reads every text once before anything is begun, so that a bad one costs nothing.
+    /// Reads every file once before anything is begun, so that a bad one costs nothing. Of embeddings
+    /// the header is read, which is where wrong files show.
     fn check_files(&self) -> Result<()> {
         let read = |path: &String| -> Result<Corpus> {
             let corpus = read::read(Path::new(path))?;
@@ -176,13 +184,30 @@ impl CompareKnobs {
             Ok(corpus)
         };
         let real = read(&self.real)?;
+        let mut sizes = vec![real.len()];
         for candidate in &self.candidates {
-            if read(candidate)?.hash == real.hash {
+            let text = read(candidate)?;
+            sizes.push(text.len());
+            if text.hash == real.hash {
                 return Err(Error::Input(format!(
                     "{} and {candidate} hold the same text: a text cannot be compared with itself; see the floor for real against real",
                     self.real
                 )));
             }
+        }
+        for (file, &n) in self.scores.iter().zip(&sizes) {
+            guards::read_scores(Path::new(file), n, None)?;
+        }
+        for (file, &n) in self.embeddings.iter().zip(&sizes) {
+            metric::embedding::check(file, n)?;
+            if self.sample > 0 && self.sample < n {
+                return Err(Error::Input(format!(
+                    "{file}: embeddings of all sentences cannot be used with --sample; sample the texts before embedding them"
+                )));
+            }
+        }
+        if !self.trained_on.is_empty() {
+            read::read(Path::new(&self.trained_on))?;
         }
         Ok(())
     }
@@ -218,5 +243,36 @@ impl CompareKnobs {
         } else {
             Ok(self.compat.parse::<Compat>()?.caps())
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_beside_the_texts_are_looked_at_before_anything_is_begun() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, bytes: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, bytes).unwrap();
+            path.display().to_string()
+        };
+        let lines = |word: &str, n: usize| (0..n).map(|i| format!("{word} {i}\n")).collect::<String>();
+        let base = CompareKnobs {
+            real: write("real.txt", &lines("a", 30)),
+            candidates: vec![write("fake.txt", &lines("b", 25))],
+            ..CompareKnobs::default()
+        };
+        base.check().unwrap();
+        let message = |knobs: CompareKnobs| knobs.check().unwrap_err().to_string();
+        let missing = folder.path().join("missing").display().to_string();
+        assert!(message(CompareKnobs { trained_on: missing, ..base.clone() }).contains("missing"));
+        let (good, short) = (write("good", &"0.5\n".repeat(30)), write("short", &"0.5\n".repeat(24)));
+        let found = message(CompareKnobs { scores: vec![good, short], ..base.clone() });
+        assert!(found.contains("short") && found.contains("expected 25 scores"), "{found}");
+        let text = write("text.npy", "words");
+        let found = message(CompareKnobs { embeddings: vec![text.clone(), text], ..base });
+        assert!(found.contains("text.npy") && found.contains("got neither"), "{found}");
     }
 }

@@ -1,61 +1,69 @@
 //! What each unit of a comparison measures.
 
-use super::guards;
-use super::knobs::{CompareKnobs, FEWEST};
-use super::{Text, load, subjects};
+use super::knobs::CompareKnobs;
+use super::{Drawn, Text, dd, guards, load, subjects};
 use crate::corpus::{Encoded, Tokenizer, Vocabulary, split};
-use crate::discriminator::{Judged, Protocol, Surface, giveaways, surface_discrepancy};
 use crate::error::{Error, Result};
 use crate::metric::bleu::{self, Settings};
-use crate::metric::discrepancy::{Discrepancy, Scores};
 use crate::metric::embedding::{self, Embeddings, HashedOptions};
 use crate::metric::frontier::{FrontierOptions, frontier};
 use crate::metric::language_model::{NgramConfig, NgramModel};
 use crate::metric::{diversity, frechet};
 use serde::{Deserialize, Serialize};
-use std::path::Path;
 use trueness_core::study::SeedFindings;
 use trueness_core::{Estimate, Measure, Run, Seed};
 
-/// How many n-grams are named.
-const NAMED: usize = 12;
-
-/// The numbers behind a candidate's DD that the report needs.
+/// Scores of the same real sentences under several candidates, for paired tests.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(super) struct Decisions {
-    pub(super) real: Vec<f64>,
-    pub(super) generated: Vec<f64>,
-    pub(super) seed_variance: f64,
-    /// P(real) of the first classifier seed, for the calibration figure.
-    pub(super) scores: Vec<[f64; 2]>,
+pub(super) struct Paired {
+    /// Which sentences were scored: equal for equal ones.
+    pub(super) sentences: String,
+    /// The scores by the name of the metric.
+    pub(super) values: std::collections::BTreeMap<String, Vec<f64>>,
 }
 
-/// An n-gram that gives a candidate away.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Named {
-    pub(super) text: String,
-    pub(super) real: Estimate,
-    pub(super) generated: Estimate,
-    pub(super) z: f64,
-}
-
-/// Scores of the same real sentences under two candidates, for paired tests.
-pub(super) type Paired = std::collections::BTreeMap<String, Vec<f64>>;
-
-struct Job<'a> {
-    knobs: &'a CompareKnobs,
-    real: &'a Text,
-    candidate: &'a Text,
-    vocabulary: &'a Vocabulary,
+pub(super) struct Job<'a> {
+    pub(super) knobs: &'a CompareKnobs,
+    pub(super) real: &'a Text,
+    pub(super) candidate: &'a Text,
+    pub(super) vocabulary: &'a Vocabulary,
+    pub(super) field: Field,
     subject: String,
     /// What every signature ends with.
     provenance: String,
-    seed: Seed,
+    pub(super) seed: Seed,
 }
 
-fn protocol(knobs: &CompareKnobs) -> Protocol {
-    let device = knobs.device.clone();
-    Protocol { classifiers: knobs.classifier.clone(), seeds: knobs.classifier_seeds, device, ..Protocol::default() }
+impl Job<'_> {
+    /// Tells one real text, or sample of it, from another.
+    pub(super) fn real_sentences(&self) -> String {
+        // A sample depends on the seed and the content alone, so that size and content identify it.
+        format!("{} of {}", self.real.corpus.len(), self.real.corpus.hash)
+    }
+}
+
+/// What a candidate has to know of the others.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Field {
+    /// The number of sentences of the smallest candidate.
+    pub(super) smallest: usize,
+    /// That of the largest.
+    pub(super) largest: usize,
+    /// How many words the real text and all candidates have together.
+    words: usize,
+}
+
+impl Field {
+    /// Reads all candidates; `vocabulary` holds the words of the real text.
+    fn of(knobs: &CompareKnobs, tokenizer: &Tokenizer, mut vocabulary: Vocabulary, seed: Seed) -> Result<Self> {
+        let (mut smallest, mut largest) = (usize::MAX, 0);
+        for path in &knobs.candidates {
+            let (text, _) = load(path, tokenizer, knobs.sample, &mut vocabulary, seed)?;
+            smallest = smallest.min(text.corpus.len());
+            largest = largest.max(text.corpus.len());
+        }
+        Ok(Self { smallest, largest, words: vocabulary.len() })
+    }
 }
 
 fn provenance(knobs: &CompareKnobs, tokenizer: &Tokenizer, real: &Text, candidate: &Text, run: &Run<'_>) -> String {
@@ -74,7 +82,7 @@ fn provenance(knobs: &CompareKnobs, tokenizer: &Tokenizer, real: &Text, candidat
 pub(super) fn floor(knobs: &CompareKnobs, run: &mut Run<'_>) -> Result<()> {
     let tokenizer: Tokenizer = knobs.tokenizer.parse()?;
     let mut vocabulary = Vocabulary::new();
-    let (real, _) = load(&knobs.real, &tokenizer, knobs.sample, &mut vocabulary, run.seed())?;
+    let (real, drawn) = load(&knobs.real, &tokenizer, knobs.sample, &mut vocabulary, run.seed())?;
     let (subject, _) = subjects(knobs);
     let n = real.corpus.len();
     let options = split::SplitOptions::new(split::Sizes::Counts(vec![n / 2, n / 2]));
@@ -82,173 +90,75 @@ pub(super) fn floor(knobs: &CompareKnobs, run: &mut Run<'_>) -> Result<()> {
     let (a, b) = (real.subset(&halves[0]), real.subset(&halves[1]));
     let provenance = provenance(knobs, &tokenizer, &real, &real, run);
     let seed = run.seed();
-    let job =
-        Job { knobs, real: &a, candidate: &b, vocabulary: &vocabulary, subject: subject.clone(), provenance, seed };
+    let field = Field::of(knobs, &tokenizer, vocabulary.clone(), seed)?;
+    let (subject, of_halves) = (subject.clone(), super::report::halves(&subject));
+    let job = Job { knobs, real: &a, candidate: &b, vocabulary: &vocabulary, field, subject, provenance, seed };
     if knobs.measures("dd") && knobs.scores.is_empty() {
-        // The floor is the candidates' protocol at the candidates' size where the real text allows it.
-        let m = smallest_candidate(knobs, &tokenizer, seed)?.min(n / 2);
-        let found = judge(&job, &a.encoded.first(m), &b.encoded.first(m), run)?;
-        push(run, &job, Measure::new("dd-floor", found.discrepancy.dd.clone().n(m as u64)), &dd_signature(&job, m));
+        dd::floor(&job, n, run)?;
     }
-    let subject = format!("{subject} (halves)");
-    let job = Job { subject, ..job };
+    let job = Job { subject: of_halves, ..job };
     run.watch().step("measure", 0, 0)?;
-    others(&job, run, None)?;
-    Ok(())
-}
-
-fn smallest_candidate(knobs: &CompareKnobs, tokenizer: &Tokenizer, seed: Seed) -> Result<usize> {
-    let mut smallest = usize::MAX;
-    for path in &knobs.candidates {
-        let (text, _) = load(path, tokenizer, knobs.sample, &mut Vocabulary::new(), seed)?;
-        smallest = smallest.min(text.corpus.len());
-    }
-    Ok(smallest)
+    let embeddings = match knobs.embeddings.first() {
+        None => None,
+        Some(file) => {
+            let all = embeddings_of(file, &real, drawn.as_ref())?;
+            Some((all.subset(&halves[0])?, all.subset(&halves[1])?))
+        }
+    };
+    others(&job, run, embeddings)
 }
 
 /// One candidate against the real text.
 pub(super) fn candidate(knobs: &CompareKnobs, index: usize, run: &mut Run<'_>) -> Result<()> {
     let tokenizer: Tokenizer = knobs.tokenizer.parse()?;
     let mut vocabulary = Vocabulary::new();
+    let seed = run.seed();
     // The real text comes first, so that its token ids are the same for every candidate.
-    let (real, real_rows) = load(&knobs.real, &tokenizer, knobs.sample, &mut vocabulary, run.seed())?;
-    let (text, rows) = load(&knobs.candidates[index], &tokenizer, knobs.sample, &mut vocabulary, run.seed())?;
+    let (real, real_drawn) = load(&knobs.real, &tokenizer, knobs.sample, &mut vocabulary, seed)?;
+    let field = Field::of(knobs, &tokenizer, vocabulary.clone(), seed)?;
+    let (text, drawn) = load(&knobs.candidates[index], &tokenizer, knobs.sample, &mut vocabulary, seed)?;
     let subject = subjects(knobs).1[index].clone();
     let provenance = provenance(knobs, &tokenizer, &real, &text, run);
-    let seed = run.seed();
-    let job = Job { knobs, real: &real, candidate: &text, vocabulary: &vocabulary, subject, provenance, seed };
+    let job = Job { knobs, real: &real, candidate: &text, vocabulary: &vocabulary, field, subject, provenance, seed };
+    if field.smallest < field.largest {
+        run.warn(format!(
+            "candidates have from {} to {} sentences: what depends on that number (DD, self-BLEU, reverse BLEU, the reverse LM score, diversity, the frontier) is measured on {0} sentences of each, drawn at random; give all of them as many to use them all",
+            field.smallest, field.largest
+        ));
+    }
     guards::overlaps(knobs, &real, &text, &job.subject, run)?;
     if knobs.measures("dd") {
         if knobs.scores.is_empty() {
-            discrepancy(&job, run)?;
+            dd::discrepancy(&job, run)?;
         } else {
-            scored(&job, index, [real_rows.as_deref(), rows.as_deref()], run)?;
+            dd::scored(&job, index, [real_drawn.as_ref(), drawn.as_ref()], run)?;
         }
     }
     let embeddings = match knobs.embeddings.as_slice() {
         [] => None,
         files => {
-            let r = embeddings_of(&files[0], &real, real_rows.as_deref())?;
-            Some((r, embeddings_of(&files[index + 1], &text, rows.as_deref())?))
+            let r = embeddings_of(&files[0], &real, real_drawn.as_ref())?;
+            Some((r, embeddings_of(&files[index + 1], &text, drawn.as_ref())?))
         }
     };
     others(&job, run, embeddings)
 }
 
-fn push(run: &mut Run<'_>, job: &Job<'_>, measure: Measure, signature: &str) {
+pub(super) fn push(run: &mut Run<'_>, job: &Job<'_>, measure: Measure, signature: &str) {
     run.push(measure.of(job.subject.clone()).signed(format!("{signature}|{}", job.provenance)));
 }
 
-fn dd_signature(job: &Job<'_>, n: usize) -> String {
-    format!("dd:{}|n:{n}", protocol(job.knobs).signature())
-}
-
-fn judge(job: &Job<'_>, real: &Encoded, generated: &Encoded, run: &Run<'_>) -> Result<Judged> {
-    let knobs = job.knobs;
-    let seed = job.seed.child("compare/dd");
-    protocol(knobs).judge(real, generated, job.vocabulary.len(), knobs.resamples, knobs.permutations, seed, run.watch())
-}
-
-fn discrepancy(job: &Job<'_>, run: &mut Run<'_>) -> Result<()> {
-    let knobs = job.knobs;
-    let (real, text) = (shuffled(job.real, job.seed, "real"), shuffled(job.candidate, job.seed, "candidate"));
-    let n = real.corpus.len().min(text.corpus.len());
-    let floor = (job.real.corpus.len() / 2).min(smallest_candidate(knobs, &knobs.tokenizer.parse()?, run.seed())?);
-    let mut sizes: Vec<usize> =
-        [n / 8, n / 4, n / 2, floor].into_iter().filter(|&size| size >= FEWEST && size < n).collect();
-    sizes.push(n);
-    sizes.sort_unstable();
-    sizes.dedup();
-    let total = sizes.len() as u64;
-    for (i, &size) in sizes.iter().enumerate() {
-        run.watch().step("dd", i as u64, total)?;
-        let judged = judge(job, &real.encoded.first(size), &text.encoded.first(size), run)?;
-        let estimate = judged.discrepancy.dd.clone().n(size as u64);
-        push(run, job, Measure::new(format!("dd@{size}"), estimate), &dd_signature(job, size));
-        if size < n {
-            continue;
-        }
-        for measure in judged.discrepancy.measures() {
-            let measure = if measure.name == "dd-p" {
-                measure
-            } else {
-                Measure { estimate: measure.estimate.n(n as u64), ..measure }
-            };
-            push(run, job, measure, &dd_signature(job, n));
-        }
-        keep_decisions(&judged.discrepancy, &judged.scores, run)?;
-    }
-    run.watch().step("dd", total, total)?;
-    surfaces(job, &real, &text, n, run)?;
-    let named: Vec<Named> = giveaways(&job.real.encoded, &job.candidate.encoded, job.vocabulary, NAMED)
-        .into_iter()
-        .map(|g| Named { text: g.text, real: g.real, generated: g.generated, z: g.z })
-        .collect();
-    run.keep("giveaways", &named)?;
-    Ok(())
-}
-
-/// The text in a random order that depends on the seed alone, so that its first sentences are a
-/// random sample of it.
-fn shuffled(text: &Text, seed: Seed, side: &str) -> Text {
+/// The numbers of `n` sentences in a random order that depends on the seed alone, so that the first of
+/// them are a random sample.
+pub(super) fn order(n: usize, seed: Seed, side: &str) -> Vec<usize> {
     use rand::seq::SliceRandom;
-    let mut order: Vec<usize> = (0..text.corpus.len()).collect();
+    let mut order: Vec<usize> = (0..n).collect();
     order.shuffle(&mut seed.child("compare/order").child(side).rng());
-    text.subset(&order)
+    order
 }
 
-fn keep_decisions(found: &Discrepancy, scores: &[Scores], run: &mut Run<'_>) -> Result<()> {
-    let first = scores.first().map(|s| s.real.iter().zip(&s.generated).map(|(r, g)| [*r, *g]).collect());
-    let decisions = Decisions {
-        real: found.real_decisions.clone(),
-        generated: found.generated_decisions.clone(),
-        seed_variance: found.seed_variance,
-        scores: first.unwrap_or_default(),
-    };
-    Ok(run.keep("decisions", &decisions)?)
-}
-
-/// Classifiers that see less, and what it means where they already win.
-fn surfaces(job: &Job<'_>, real: &Text, text: &Text, n: usize, run: &mut Run<'_>) -> Result<()> {
-    let knobs = job.knobs;
-    let seed = job.seed.child("compare/surface");
-    let sides = ((real.corpus.sentences.as_slice(), &real.encoded), (text.corpus.sentences.as_slice(), &text.encoded));
-    let mut found = Vec::new();
-    for (name, surface) in [("dd-length", Surface::Length), ("dd-punctuation", Surface::Punctuation)] {
-        let dd = surface_discrepancy(surface, sides.0, sides.1, knobs.resamples, seed)?.dd.n(n as u64);
-        found.push((name, dd));
-    }
-    let mut words = Protocol { classifiers: vec![crate::discriminator::Classifier::Ngram], ..protocol(knobs) };
-    words.ngram.orders = vec![1];
-    let judged =
-        words.judge(&real.encoded, &text.encoded, job.vocabulary.len(), knobs.resamples, 0, seed, run.watch())?;
-    found.push(("dd-words", judged.discrepancy.dd.n(n as u64)));
-    for (name, dd) in found {
-        push(run, job, Measure::new(name, dd), &format!("{name}|n:{n}"));
-    }
-    Ok(())
-}
-
-/// DD from scores that the person brought.
-fn scored(job: &Job<'_>, index: usize, rows: [Option<&[usize]>; 2], run: &mut Run<'_>) -> Result<()> {
-    let files = &job.knobs.scores;
-    let read =
-        |path: &str, text: &Text, rows: Option<&[usize]>| guards::read_scores(Path::new(path), text.corpus.len(), rows);
-    let scores = [Scores {
-        real: read(&files[0], job.real, rows[0])?,
-        generated: read(&files[index + 1], job.candidate, rows[1])?,
-    }];
-    let seed = job.seed.child("compare/scores");
-    let found = Discrepancy::measure(&scores, job.knobs.resamples, job.knobs.permutations, seed)
-        .ok_or_else(|| Error::Input("the score files hold no scores".to_owned()))?;
-    for measure in found.measures() {
-        push(run, job, measure, "dd:given-scores");
-    }
-    keep_decisions(&found, &scores, run)
-}
-
-fn embeddings_of(path: &str, text: &Text, rows: Option<&[usize]>) -> Result<Embeddings> {
-    match rows {
+fn embeddings_of(path: &str, text: &Text, drawn: Option<&Drawn>) -> Result<Embeddings> {
+    match drawn {
         None => embedding::read(path, text.corpus.len()),
         Some(_) => Err(Error::Input(format!(
             "{path}: embeddings of all sentences cannot be used with --sample; sample the texts before embedding them"
@@ -256,13 +166,26 @@ fn embeddings_of(path: &str, text: &Text, rows: Option<&[usize]>) -> Result<Embe
     }
 }
 
+/// As many of the candidate's sentences as the smallest candidate has, and their numbers, where it has
+/// more: what rises or falls with the number of sentences can be compared at equal numbers alone.
+fn cut(job: &Job<'_>) -> Option<(Text, Vec<usize>)> {
+    let n = job.candidate.corpus.len();
+    (n > job.field.smallest).then(|| {
+        let mut rows = order(n, job.seed, "candidate");
+        rows.truncate(job.field.smallest);
+        (job.candidate.subset(&rows), rows)
+    })
+}
+
 /// All metrics but DD.
 fn others(job: &Job<'_>, run: &mut Run<'_>, embeddings: Option<(Embeddings, Embeddings)>) -> Result<()> {
     let knobs = job.knobs;
     let (real, text) = (&job.real.encoded, &job.candidate.encoded);
+    let cut = cut(job);
+    let equal = cut.as_ref().map_or(job.candidate, |(text, _)| text);
     let settings = Settings { caps: knobs.caps()?, resamples: knobs.resamples, ..Settings::default() };
     let seed = job.seed.child("compare/metrics");
-    let mut paired = Paired::new();
+    let mut paired = Paired { sentences: job.real_sentences(), ..Paired::default() };
     let mut all: Vec<Measure> = Vec::new();
     if knobs.measures("bleu") {
         run.watch().step("bleu", 0, 0)?;
@@ -270,30 +193,30 @@ fn others(job: &Job<'_>, run: &mut Run<'_>, embeddings: Option<(Embeddings, Embe
     }
     if knobs.measures("self-bleu") {
         run.watch().step("self-bleu", 0, 0)?;
-        all.extend(bleu::self_bleu(text, &settings, seed)?.measures);
+        all.extend(bleu::self_bleu(&equal.encoded, &settings, seed)?.measures);
     }
     if knobs.measures("reverse-bleu") {
         run.watch().step("reverse-bleu", 0, 0)?;
-        let found = bleu::reverse_bleu(text, real, &settings, seed)?;
+        let found = bleu::reverse_bleu(&equal.encoded, real, &settings, seed)?;
         for (order, values) in found.scores.iter() {
-            paired.insert(format!("reverse-bleu-{order}"), values.to_vec());
+            paired.values.insert(format!("reverse-bleu-{order}"), values.to_vec());
         }
         all.extend(found.measures);
     }
     if knobs.measures("lm") {
         run.watch().step("language model", 0, 0)?;
-        all.extend(language_models(job, seed)?);
+        all.extend(language_models(job, &equal.encoded, seed)?);
     }
     if knobs.measures("diversity") {
         run.watch().step("diversity", 0, 0)?;
         let groups = trueness_core::resample::GROUPS;
         for n in 1..=4 {
-            all.push(diversity::distinct(text, n, groups, seed)?);
+            all.push(diversity::distinct(&equal.encoded, n, groups, seed)?);
         }
-        all.push(diversity::compression_ratio(&job.candidate.corpus.sentences, groups, seed)?);
-        all.push(diversity::self_repetition(text, 4, groups, seed)?);
+        all.push(diversity::compression_ratio(&equal.corpus.sentences, groups, seed)?);
+        all.push(diversity::self_repetition(&equal.encoded, 4, groups, seed)?);
         all.push(diversity::novelty(text, real)?);
-        all.push(diversity::ngram_novelty(text, real, 4)?);
+        all.push(diversity::ngram_novelty(&equal.encoded, real, 4)?);
     }
     if knobs.measures("frechet") || knobs.measures("frontier") {
         let (r, g) = match embeddings {
@@ -306,13 +229,17 @@ fn others(job: &Job<'_>, run: &mut Run<'_>, embeddings: Option<(Embeddings, Embe
         if knobs.measures("frechet") {
             run.watch().step("frechet", 0, 0)?;
             // Too few sentences for this one metric must not cost the person all the others.
-            match frechet::frechet(&r, &g) {
+            match frechet::frechet(&r, &g, seed) {
                 Ok(found) => all.push(found.measure()),
                 Err(Error::Input(why)) => run.warn(format!("{}: {why}", job.subject)),
                 Err(error) => return Err(error),
             }
         }
         if knobs.measures("frontier") {
+            let g = match &cut {
+                Some((_, rows)) => g.subset(rows)?,
+                None => g,
+            };
             all.extend(frontier(&r, &g, &FrontierOptions::default(), seed, &run.watch())?.measures());
         }
     }
@@ -323,10 +250,11 @@ fn others(job: &Job<'_>, run: &mut Run<'_>, embeddings: Option<(Embeddings, Embe
     Ok(run.keep("paired", &paired)?)
 }
 
-/// The LM score of the candidate, and the reverse LM score of the real text, both with every word of
-/// either text in the vocabulary, so that neither model gains by knowing fewer words.
-fn language_models(job: &Job<'_>, seed: Seed) -> Result<Vec<Measure>> {
-    let config = NgramConfig { order: job.knobs.lm_order, vocabulary: Some(job.vocabulary.len()) };
+/// The LM score of the candidate, and the reverse LM score of the real text under a model of `equal`, as
+/// many of its sentences as the smallest candidate has. Every word of the real text and of all candidates
+/// is in the vocabulary of every model, so that no candidate gains by knowing fewer words than another.
+fn language_models(job: &Job<'_>, equal: &Encoded, seed: Seed) -> Result<Vec<Measure>> {
+    let config = NgramConfig { order: job.knobs.lm_order, vocabulary: Some(job.field.words) };
     let (real, text) = (&job.real.encoded, &job.candidate.encoded);
     let one = |name: &str, train: &Encoded, scored: &Encoded| -> Result<Measure> {
         let model = NgramModel::fit(train, &config)?;
@@ -336,23 +264,32 @@ fn language_models(job: &Job<'_>, seed: Seed) -> Result<Vec<Measure>> {
         let signature = format!("{name}|{}|n:{}", model.signature(), scored.len());
         Ok(Measure::new(name, Estimate { method, ..estimate }).signed(signature))
     };
-    Ok(vec![one("lm-score", real, text)?, one("reverse-lm-score", text, real)?])
+    Ok(vec![one("lm-score", real, text)?, one("reverse-lm-score", equal, real)?])
 }
 
-/// The excess over the floor, for every candidate.
+/// The excess over the floor, for every candidate, and the differences between candidates.
 pub(super) fn derive(knobs: &CompareKnobs, seed: &SeedFindings) -> Vec<Measure> {
     let (real, names) = subjects(knobs);
-    let mut derived = super::rank::differences(knobs.ranked_by(), &names, seed);
-    let Some(floor) = seed.measure("dd-floor", &real) else { return derived };
+    let mut derived = excess(&real, &names, seed);
+    // Candidates may be ranked by what was derived just now.
+    let mut known = seed.clone();
+    known.measures.extend(derived.iter().cloned());
+    derived.extend(super::rank::differences(knobs.ranked_by(), &names, &known));
+    derived
+}
+
+fn excess(real: &str, names: &[String], seed: &SeedFindings) -> Vec<Measure> {
+    let mut derived = Vec::new();
+    let Some(floor) = seed.measure("dd-floor", real) else { return derived };
     for subject in names {
-        let Some(at) = seed.measure(&format!("dd@{}", floor.estimate.n), &subject) else { continue };
+        let Some(at) = seed.measure(&format!("dd@{}", floor.estimate.n), subject) else { continue };
         let (Some(a), Some(b)) = (at.estimate.value, floor.estimate.value) else { continue };
         let method = format!("DD minus the floor, both at {} sentences each", floor.estimate.n);
         let estimate = match (at.estimate.standard_error(), floor.estimate.standard_error()) {
             (Some(p), Some(q)) => Estimate::normal(a - b, p.hypot(q), floor.estimate.n, method),
             _ => Estimate::uncertain(a - b, floor.estimate.n, method),
         };
-        derived.push(Measure::new("dd-excess", estimate).of(subject).signed(at.signature.clone()));
+        derived.push(Measure::new("dd-excess", estimate).of(subject.clone()).signed(at.signature.clone()));
     }
     derived
 }

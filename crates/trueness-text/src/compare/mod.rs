@@ -3,6 +3,7 @@
 //! The comparison is a [`Study`] like any other: a unit for the real text against itself (the floor)
 //! and one for each candidate, so that a long comparison can be interrupted and resumed.
 
+mod dd;
 mod guards;
 mod knobs;
 mod measure;
@@ -53,10 +54,23 @@ impl Text {
         Self { corpus, encoded: self.encoded.subset(indices) }
     }
 
+    /// The first `n` sentences.
+    pub(crate) fn first(&self, n: usize) -> Self {
+        self.subset(&(0..n.min(self.corpus.len())).collect::<Vec<usize>>())
+    }
+
     /// The first eight digits of the content's hash, for signatures.
     pub(crate) fn short_hash(&self) -> &str {
         &self.corpus.hash[..8.min(self.corpus.hash.len())]
     }
+}
+
+/// Which sentences of a file were drawn.
+pub(crate) struct Drawn {
+    /// How many sentences the file holds.
+    pub(crate) of: usize,
+    /// The numbers of those drawn, in the order of the text.
+    pub(crate) rows: Vec<usize>,
 }
 
 /// Reads a file and encodes it, at most `sample` of its sentences (0: all), drawn at random.
@@ -66,16 +80,17 @@ pub(crate) fn load(
     sample: usize,
     vocabulary: &mut Vocabulary,
     seed: trueness_core::Seed,
-) -> Result<(Text, Option<Vec<usize>>)> {
+) -> Result<(Text, Option<Drawn>)> {
     let mut corpus = corpus::read::read(Path::new(path))?;
     let mut drawn = None;
+    let of = corpus.len();
     if sample > 0 && sample < corpus.len() {
         let mut indices: Vec<usize> = (0..corpus.len()).collect();
         use rand::seq::SliceRandom;
         indices.shuffle(&mut seed.child("compare/sample").child(&corpus.hash).rng());
         indices.truncate(sample);
         corpus.sentences = indices.iter().map(|&i| corpus.sentences[i].clone()).collect();
-        drawn = Some(indices);
+        drawn = Some(Drawn { of, rows: indices });
     }
     let encoded = tokenizer.encode(&corpus.sentences, vocabulary)?;
     if encoded.n_tokens() == 0 {

@@ -1,6 +1,7 @@
 //! Ranking candidates, and the tests between them.
 
-use super::measure::{Decisions, Paired};
+use super::measure::Paired;
+use crate::metric::discrepancy::{self, Decisions};
 use crate::metric::{self, Better};
 use trueness_core::study::SeedFindings;
 use trueness_core::{Estimate, Measure, mean_sd};
@@ -10,6 +11,17 @@ pub(super) struct Ranked {
     pub(super) subject: String,
     pub(super) unit: String,
     pub(super) estimate: Estimate,
+}
+
+/// What the first of a ranking is, alone and beside another. Only a distance says who is closest to the
+/// real text; the least self-BLEU or the greatest distinct-n may be farther from the real text's own
+/// than the next.
+pub(super) fn superlative(by: &str) -> (&'static str, &'static str) {
+    match metric::card(by) {
+        Some(card) if matches!(card.group, "dd" | "frechet" | "frontier") => ("closest", "closer"),
+        Some(card) if card.better == Better::Higher => ("highest", "higher"),
+        _ => ("lowest", "lower"),
+    }
 }
 
 /// The candidates that have the metric, the best first.
@@ -28,25 +40,31 @@ pub(super) fn rank(by: &str, names: &[String], seed: &SeedFindings) -> Vec<Ranke
     ranked
 }
 
-/// `a` minus `b`: paired over real sentences where the metric scores those, else from both intervals.
+/// Where a unit keeps the decisions behind a DD that says that it was measured at `n` sentences.
+pub(super) fn decisions_at(n: u64) -> String {
+    format!("decisions@{n}")
+}
+
+/// `a` minus `b`: paired over real sentences where the metric scores the same ones for both, else from
+/// both intervals. The floor drops out of a difference of two excesses over it.
 pub(super) fn difference(by: &str, a: &Ranked, b: &Ranked, seed: &SeedFindings) -> Estimate {
     let (Some(x), Some(y)) = (a.estimate.value, b.estimate.value) else {
         return Estimate::missing("a value is missing");
     };
     let n = a.estimate.n.min(b.estimate.n);
-    if by == "dd"
-        && let (Some(p), Some(q)) =
-            (seed.kept::<Decisions>(&a.unit, "decisions"), seed.kept::<Decisions>(&b.unit, "decisions"))
-        && p.real.len() == q.real.len()
+    let decisions = |r: &Ranked| seed.kept::<Decisions>(&r.unit, &decisions_at(r.estimate.n));
+    if matches!(by, "dd" | "dd-excess")
+        && let (Some(p), Some(q)) = (decisions(a), decisions(b))
+        && let Some(found) = discrepancy::difference(&p, &q)
     {
-        let variance = |values: &[f64]| mean_sd(values).1.powi(2) / values.len().max(1) as f64;
-        let gaps: Vec<f64> = p.real.iter().zip(&q.real).map(|(u, v)| u - v).collect();
-        let sentences = (variance(&gaps) + variance(&p.generated) + variance(&q.generated)) / 4.0;
-        let error = (sentences + p.seed_variance + q.seed_variance).sqrt();
-        return Estimate::normal(x - y, error, n, "paired over held-out real sentences");
+        return found.estimate.n(n);
     }
-    let paired = |unit: &str| seed.kept::<Paired>(unit, "paired").and_then(|mut all| all.remove(by));
-    if let (Some(p), Some(q)) = (paired(&a.unit), paired(&b.unit))
+    let paired = |r: &Ranked| {
+        let mut kept = seed.kept::<Paired>(&r.unit, "paired")?;
+        Some((kept.values.remove(by)?, kept.sentences))
+    };
+    if let (Some((p, of_p)), Some((q, of_q))) = (paired(a), paired(b))
+        && of_p == of_q
         && p.len() == q.len()
     {
         let gaps: Vec<f64> = p.iter().zip(&q).map(|(u, v)| u - v).collect();
@@ -71,4 +89,18 @@ pub(super) fn differences(by: &str, names: &[String], seed: &SeedFindings) -> Ve
         }
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_distances_speak_of_the_closest() {
+        let words: Vec<&str> = ["dd", "frechet", "frontier", "self-bleu-4", "lm-score", "distinct-3", "bleu-4"]
+            .into_iter()
+            .map(|by| superlative(by).0)
+            .collect();
+        assert_eq!(words, ["closest", "closest", "closest", "lowest", "lowest", "highest", "highest"]);
+    }
 }

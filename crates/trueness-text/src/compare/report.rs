@@ -1,8 +1,8 @@
 //! The comparison's report: who is closer, by how much, what gives each candidate away.
 
+use super::dd::{CALIBRATION, Named};
 use super::knobs::CompareKnobs;
-use super::measure::{Decisions, Named};
-use super::rank::{Ranked, difference, rank};
+use super::rank::{Ranked, difference, rank, superlative};
 use super::subjects;
 use crate::metric;
 use crate::metric::discrepancy::BINS;
@@ -63,10 +63,15 @@ pub(super) fn write(knobs: &CompareKnobs, findings: &Findings, mut report: Repor
 }
 
 fn lead(by: &str, title: &str, real: &str, ranked: &[Ranked], seed: &SeedFindings) -> String {
-    let floor = seed.measure("dd-floor", real).filter(|_| by == "dd").map_or(String::new(), |m| {
-        let (n, shown) = (m.estimate.n, format_estimate(&m.estimate));
-        format!(" Real against real: {shown} at {n} sentences each (0: no classifier tells them apart).")
-    });
+    let floor = if by == "dd" {
+        seed.measure("dd-floor", real).map_or(String::new(), |m| {
+            let (n, shown) = (m.estimate.n, format_estimate(&m.estimate));
+            format!(" Real against real: {shown} at {n} sentences each (0: no classifier tells them apart).")
+        })
+    } else {
+        seed.measure(by, &halves(real))
+            .map_or(String::new(), |m| format!(" Real against real, in halves: {}.", format_estimate(&m.estimate)))
+    };
     let closest = closest(by, title, ranked, seed);
     format!("{closest}{floor}")
 }
@@ -88,12 +93,12 @@ fn closest(by: &str, title: &str, ranked: &[Ranked], seed: &SeedFindings) -> Str
                 )
             } else {
                 let gap = if gap.value.is_some_and(|v| v < 0.0) { gap.map(|v| -v) } else { gap };
-                format!(
-                    "{} is closest by {title}, ahead of {} by {}.",
-                    first.subject,
-                    second.subject,
-                    format_estimate(&gap)
-                )
+                let (most, more) = superlative(by);
+                let (first, second, gap) = (&first.subject, &second.subject, format_estimate(&gap));
+                match most {
+                    "closest" => format!("{first} is closest by {title}, ahead of {second} by {gap}."),
+                    _ => format!("{first} has the {most} {title}, {more} than {second}'s by {gap}."),
+                }
             }
         }
     }
@@ -113,8 +118,11 @@ fn closeness(by: &str, title: &str, ranked: &[Ranked], seed: &SeedFindings) -> T
     for (i, first) in ranked.iter().enumerate() {
         for second in &ranked[i + 1..] {
             let gap = difference(by, second, first, seed);
-            let verdict =
-                if is_close(&gap) { "too close to call".to_owned() } else { format!("{} is closer", first.subject) };
+            let verdict = if is_close(&gap) {
+                "too close to call".to_owned()
+            } else {
+                format!("{} is {}", first.subject, superlative(by).1)
+            };
             let how = gap.method.clone();
             table = table.row([
                 Cell::Text(format!("{} − {}", second.subject, first.subject)),
@@ -125,6 +133,11 @@ fn closeness(by: &str, title: &str, ranked: &[Ranked], seed: &SeedFindings) -> T
         }
     }
     table
+}
+
+/// The name of the real text's halves as a subject.
+pub(super) fn halves(real: &str) -> String {
+    format!("{real} (halves)")
 }
 
 /// What the surface classifiers say, as warnings.
@@ -186,7 +199,7 @@ const SHOWN: [&str; 9] = [
 
 /// Metrics as rows, texts as columns, the real text against itself last.
 fn main_table(names: &[String], real: &str, seed: &SeedFindings, report: Report) -> Report {
-    let halves = format!("{real} (halves)");
+    let halves = halves(real);
     let mut table =
         Table::new("All candidates beside the real text against itself, with 90 % intervals").words("metric");
     for subject in names {
@@ -194,7 +207,7 @@ fn main_table(names: &[String], real: &str, seed: &SeedFindings, report: Report)
     }
     table = table.numbers("real against real");
     if names.len() > 1 {
-        table = table.words("closest");
+        table = table.words("verdict");
     }
     for name in
         SHOWN.into_iter().chain(["frontier"]).filter(|name| names.iter().any(|s| seed.measure(name, s).is_some()))
@@ -207,8 +220,8 @@ fn main_table(names: &[String], real: &str, seed: &SeedFindings, report: Report)
         row.push(if name == "dd" { cell("dd-floor", real) } else { cell(name, &halves) });
         if names.len() > 1 {
             row.push(match rank(name, names, seed).as_slice() {
-                [first, second, ..] if !difference(name, second, first, seed).covers(0.0) => {
-                    Cell::Text(first.subject.clone())
+                [first, second, ..] if !is_close(&difference(name, second, first, seed)) => {
+                    Cell::Text(format!("{} is {}", first.subject, superlative(name).0))
                 }
                 _ => Cell::Text("too close to call".to_owned()),
             });
@@ -216,7 +229,7 @@ fn main_table(names: &[String], real: &str, seed: &SeedFindings, report: Report)
         table = table.row(row);
     }
     report.table(table.note(
-        "Real against real: two random halves of the real text, one as the real text and one as the candidate. BLEU, self-BLEU and distinct-n depend on the number of sentences, so that a half can be compared with a candidate of its own size alone.",
+        "Real against real: two random halves of the real text, one as the real text and one as the candidate, which is cut to the size of the smallest candidate where it is larger. DD, self-BLEU, reverse BLEU, distinct-n, the reverse LM score and the frontier depend on the candidate's number of sentences; where candidates differ in it, each is measured on as many of its sentences as the smallest has. BLEU and the LM score depend on the real text's number, which is half as large for the halves: their values of real against real are a little worse than those of a candidate as good as real text. All language models share one vocabulary, the words of the real text and of all candidates.",
     ))
 }
 
@@ -293,9 +306,8 @@ fn calibration(names: &[String], seed: &SeedFindings, report: Report) -> Report 
         .caption("Held-out sentences in bins of equal size: on the diagonal the classifier means what it says. One classifier seed; Wilson intervals.");
     let mut drawn = false;
     for (i, subject) in names.iter().enumerate() {
-        let Some(decisions) = seed.kept::<Decisions>(&format!("candidate-{}", i + 1), "decisions") else { continue };
-        let mut pooled: Vec<(f64, bool)> =
-            decisions.scores.iter().flat_map(|[r, g]| [(*r, true), (*g, false)]).collect();
+        let Some(scores) = seed.kept::<Vec<[f64; 2]>>(&format!("candidate-{}", i + 1), CALIBRATION) else { continue };
+        let mut pooled: Vec<(f64, bool)> = scores.iter().flat_map(|[r, g]| [(*r, true), (*g, false)]).collect();
         pooled.sort_by(|a, b| a.0.total_cmp(&b.0));
         let n = pooled.len();
         let mut series = Series::new(subject.clone(), Kind::Points);

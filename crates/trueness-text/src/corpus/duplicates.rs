@@ -9,11 +9,14 @@
 //! Near duplicates are found exactly, by prefix filtering (Chaudhuri, Ganti and Kaushik 2006; Bayardo,
 //! Ma and Srikant 2007): with the shingles of each set in one global order, the rarest first, two sets
 //! of similarity ≥ t share a shingle among the first |A| − ⌈t·|A|⌉ + 1 of A and likewise of B. Pairs
-//! that do are verified by counting.
+//! that do are verified by counting. Where a shingle stands in the prefixes of very many sets, as it
+//! does in millions of short sentences from one template, the pairs grow as the square of their number:
+//! such a shingle is not followed, and what was found is then said to be a lower bound.
 
 use crate::error::{Error, Result};
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
+use trueness_core::Watch;
 
 /// What a shingle is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,11 +47,14 @@ pub struct DuplicateOptions {
     pub threshold: f64,
     /// How many example pairs to keep of each kind. Default: 10.
     pub examples: usize,
+    /// A shingle that stands in the prefixes of more sets than this is not followed. It bounds the
+    /// work for a sentence to so many comparisons for each shingle of its prefix. Default: 5,000.
+    pub most_followed: usize,
 }
 
 impl Default for DuplicateOptions {
     fn default() -> Self {
-        Self { fold_case: true, shingle: Shingle::Tokens, threshold: 0.8, examples: 10 }
+        Self { fold_case: true, shingle: Shingle::Tokens, threshold: 0.8, examples: 10, most_followed: 5000 }
     }
 }
 
@@ -75,6 +81,9 @@ pub struct Duplicates {
     /// Sentences that are no exact duplicates in the sense of `exact` but are near to a different
     /// sentence (within one list: earlier or later, and copies are counted once).
     pub near: u64,
+    /// Whether shingles were too frequent to be followed, so that there may be more near duplicates
+    /// (and examples may have nearer ones) than were found. Exact duplicates are always all found.
+    pub near_is_lower_bound: bool,
     /// The first exact pairs.
     pub exact_examples: Vec<Pair>,
     /// The first near pairs.
@@ -84,34 +93,44 @@ pub struct Duplicates {
 /// Duplicates within one list of sentences.
 ///
 /// # Errors
-/// A threshold outside (0, 1].
-pub fn within<S: AsRef<str> + Sync>(sentences: &[S], options: &DuplicateOptions) -> Result<Duplicates> {
+/// A threshold outside (0, 1]; [`trueness_core::Error::Interrupted`] where the watch was cancelled.
+pub fn within<S: AsRef<str> + Sync>(
+    sentences: &[S],
+    options: &DuplicateOptions,
+    watch: Watch<'_>,
+) -> Result<Duplicates> {
     check(options)?;
     let distinct = Distinct::new(sentences, options);
     let mut shingles = Shingles::default();
     let sets = shingles.sets(&distinct.texts, options.shingle);
     let order = shingles.order(&[&sets]);
     let sets = order.apply(sets);
-    let index = Index::new(&sets, options.threshold);
+    watch.check()?;
+    let index = Index::new(&sets, options);
     let exact = distinct.repeats().collect::<Vec<_>>();
-    let nearest: Vec<Option<(usize, f64)>> = (0..sets.len())
+    let nearest: Vec<Nearest> = (0..sets.len())
         .into_par_iter()
-        .map_init(Vec::new, |candidates, i| index.nearest(&sets[i], Some(i), candidates))
-        .collect();
+        .map_init(Vec::new, |candidates, i| {
+            watch.check()?;
+            Ok(index.nearest(&sets[i], Some(i), candidates))
+        })
+        .collect::<Result<_>>()?;
+    let skipped = nearest.iter().any(|found| found.skipped);
     let near = nearest.iter().enumerate().filter_map(|(i, found)| {
-        found.map(|(j, similarity)| Pair { sentence: distinct.first[i], other: distinct.first[j], similarity })
+        found.best.map(|(j, similarity)| Pair { sentence: distinct.first[i], other: distinct.first[j], similarity })
     });
-    Ok(summary(sentences.len(), exact, near.collect(), options))
+    Ok(summary(sentences.len(), exact, near.collect(), skipped, options))
 }
 
 /// Duplicates between two lists: which of `sentences` stand in `reference`, exactly or nearly.
 ///
 /// # Errors
-/// A threshold outside (0, 1].
+/// A threshold outside (0, 1]; [`trueness_core::Error::Interrupted`] where the watch was cancelled.
 pub fn between<S: AsRef<str> + Sync, R: AsRef<str> + Sync>(
     sentences: &[S],
     reference: &[R],
     options: &DuplicateOptions,
+    watch: Watch<'_>,
 ) -> Result<Duplicates> {
     check(options)?;
     let (asked, known) = (Distinct::new(sentences, options), Distinct::new(reference, options));
@@ -121,28 +140,29 @@ pub fn between<S: AsRef<str> + Sync, R: AsRef<str> + Sync>(
         (shingles.sets(&asked.texts, options.shingle), shingles.sets(&known.texts, options.shingle));
     let order = shingles.order(&[&asked_sets, &known_sets]);
     let (asked_sets, known_sets) = (order.apply(asked_sets), order.apply(known_sets));
-    let index = Index::new(&known_sets, options.threshold);
-    let found: Vec<Option<Pair>> = asked
+    watch.check()?;
+    let index = Index::new(&known_sets, options);
+    let found: Vec<Nearest> = asked
         .texts
         .par_iter()
         .zip(&asked_sets)
         .map_init(Vec::new, |candidates, (text, set)| {
-            let (place, similarity) = match places.get(text.as_str()) {
-                Some(&place) => (place, EXACT),
-                None => index.nearest(set, None, candidates)?,
-            };
-            Some(Pair { sentence: 0, other: known.first[place], similarity })
+            watch.check()?;
+            Ok(match places.get(text.as_str()) {
+                Some(&place) => Nearest { best: Some((place, EXACT)), skipped: false },
+                None => index.nearest(set, None, candidates),
+            })
         })
-        .collect();
+        .collect::<Result<_>>()?;
+    let skipped = found.iter().any(|found| found.skipped);
     // Every copy of a sentence counts: the question is how many of the sentences are duplicates.
-    let pairs = asked
-        .number
-        .iter()
-        .enumerate()
-        .filter_map(|(sentence, &text)| found[text?].map(|pair| Pair { sentence, ..pair }));
+    let pairs = asked.number.iter().enumerate().filter_map(|(sentence, &text)| {
+        let (place, similarity) = found[text?].best?;
+        Some(Pair { sentence, other: known.first[place], similarity })
+    });
     let (exact, near): (Vec<Pair>, Vec<Pair>) = pairs.partition(|pair| pair.similarity == EXACT);
     let exact = exact.into_iter().map(|pair| Pair { similarity: 1.0, ..pair }).collect();
-    Ok(summary(sentences.len(), exact, near, options))
+    Ok(summary(sentences.len(), exact, near, skipped, options))
 }
 
 /// Marks an exact duplicate while exact and near pairs travel together: no Jaccard similarity is 2.
@@ -155,11 +175,24 @@ fn check(options: &DuplicateOptions) -> Result<()> {
     Err(Error::Input(format!("expected a similarity threshold above 0 and at most 1, got {}", options.threshold)))
 }
 
-fn summary(n: usize, mut exact: Vec<Pair>, mut near: Vec<Pair>, options: &DuplicateOptions) -> Duplicates {
+fn summary(
+    n: usize,
+    mut exact: Vec<Pair>,
+    mut near: Vec<Pair>,
+    near_is_lower_bound: bool,
+    options: &DuplicateOptions,
+) -> Duplicates {
     let (n_exact, n_near) = (exact.len() as u64, near.len() as u64);
     exact.truncate(options.examples);
     near.truncate(options.examples);
-    Duplicates { n: n as u64, exact: n_exact, near: n_near, exact_examples: exact, near_examples: near }
+    Duplicates {
+        n: n as u64,
+        exact: n_exact,
+        near: n_near,
+        near_is_lower_bound,
+        exact_examples: exact,
+        near_examples: near,
+    }
 }
 
 /// White-space runs to one space, none at the ends; lower case if asked for.
@@ -296,6 +329,14 @@ struct Index<'a> {
     sets: &'a [Vec<u32>],
     places: FxHashMap<u32, Vec<u32>>,
     threshold: f64,
+    most_followed: usize,
+}
+
+/// What was found for a set, and whether a shingle was too frequent to be followed.
+#[derive(Clone, Copy)]
+struct Nearest {
+    best: Option<(usize, f64)>,
+    skipped: bool,
 }
 
 /// The least overlap that a set of `len` shingles must have with a partner: ⌈t·len⌉. The small
@@ -305,21 +346,28 @@ fn least_overlap(len: usize, threshold: f64) -> usize {
 }
 
 impl<'a> Index<'a> {
-    fn new(sets: &'a [Vec<u32>], threshold: f64) -> Self {
+    fn new(sets: &'a [Vec<u32>], options: &DuplicateOptions) -> Self {
+        let (threshold, most_followed) = (options.threshold, options.most_followed);
         let mut places: FxHashMap<u32, Vec<u32>> = FxHashMap::default();
         for (i, set) in sets.iter().enumerate() {
             for &shingle in prefix(set, threshold) {
                 places.entry(shingle).or_default().push(i as u32);
             }
         }
-        Self { sets, places, threshold }
+        Self { sets, places, threshold, most_followed }
     }
 
     /// The most similar set that reaches the threshold, the earliest of equals; `but` is left out.
-    fn nearest(&self, set: &[u32], but: Option<usize>, candidates: &mut Vec<u32>) -> Option<(usize, f64)> {
+    fn nearest(&self, set: &[u32], but: Option<usize>, candidates: &mut Vec<u32>) -> Nearest {
         candidates.clear();
+        let mut skipped = false;
         for shingle in prefix(set, self.threshold) {
-            candidates.extend(self.places.get(shingle).map_or(&[][..], Vec::as_slice));
+            let places = self.places.get(shingle).map_or(&[][..], Vec::as_slice);
+            if places.len() > self.most_followed {
+                skipped = true;
+            } else {
+                candidates.extend(places);
+            }
         }
         candidates.sort_unstable();
         candidates.dedup();
@@ -335,7 +383,7 @@ impl<'a> Index<'a> {
                 best = Some((candidate as usize, similarity));
             }
         }
-        best
+        Nearest { best, skipped }
     }
 }
 
@@ -366,6 +414,19 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use std::collections::BTreeSet;
+    use trueness_core::{Cancel, Silent};
+
+    fn within<S: AsRef<str> + Sync>(sentences: &[S], options: &DuplicateOptions) -> Result<Duplicates> {
+        super::within(sentences, options, Watch::new(&Cancel::default(), &Silent))
+    }
+
+    fn between<S: AsRef<str> + Sync, R: AsRef<str> + Sync>(
+        sentences: &[S],
+        reference: &[R],
+        options: &DuplicateOptions,
+    ) -> Result<Duplicates> {
+        super::between(sentences, reference, options, Watch::new(&Cancel::default(), &Silent))
+    }
 
     /// The similarity of two sentences straight from the definition.
     fn similarity(a: &str, b: &str, shingle: Shingle) -> f64 {
@@ -408,6 +469,31 @@ mod tests {
         assert_eq!((found.near, found.near_examples[0].similarity), (1, 0.8));
         let found = between(&["a b c d e f g h i y z"], &[base], &DuplicateOptions::default()).unwrap();
         assert_eq!(found.near, 0);
+    }
+
+    #[test]
+    fn shingles_in_too_many_sentences_are_not_followed_and_that_is_said() {
+        // Every sentence is near to every other one by the same shingles: 9 of 11.
+        let sentences: Vec<String> = (0..50).map(|i| format!("a b c d e f g h i j k n{i}")).collect();
+        let all = within(&sentences, &DuplicateOptions::default()).unwrap();
+        assert_eq!((all.near, all.near_is_lower_bound), (50, false));
+        let few = within(&sentences, &DuplicateOptions { most_followed: 49, ..DuplicateOptions::default() }).unwrap();
+        assert_eq!((few.exact, few.near, few.near_is_lower_bound), (0, 0, true));
+        let options = DuplicateOptions { most_followed: 49, ..DuplicateOptions::default() };
+        let other = between(&["a b c d e f g h i j k", &sentences[3]], &sentences, &options).unwrap();
+        assert_eq!((other.exact, other.near, other.near_is_lower_bound), (1, 0, true));
+    }
+
+    #[test]
+    fn a_cancelled_watch_stops_the_search() {
+        let cancel = Cancel::default();
+        cancel.cancel();
+        let watch = Watch::new(&cancel, &Silent);
+        let options = DuplicateOptions::default();
+        let interrupted =
+            |found: Result<Duplicates>| matches!(found, Err(Error::Core(trueness_core::Error::Interrupted)));
+        assert!(interrupted(super::within(&["a b", "a b"], &options, watch)));
+        assert!(interrupted(super::between(&["a b"], &["a c"], &options, watch)));
     }
 
     #[test]

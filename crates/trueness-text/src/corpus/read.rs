@@ -21,11 +21,15 @@ pub struct ReadOptions {
     pub max_line_bytes: usize,
     /// The most bytes that a file may hold after decompression. Default: 4 GiB.
     pub max_total_bytes: u64,
+    /// The most sentences that a file may hold, blank lines not counted. Default: 50 million. Bytes alone
+    /// do not bound the memory: every sentence costs some 50 bytes besides its text, so that a
+    /// file of one-letter lines would take twenty-five times its size.
+    pub max_sentences: u64,
 }
 
 impl Default for ReadOptions {
     fn default() -> Self {
-        Self { max_line_bytes: 1 << 20, max_total_bytes: 4 << 30 }
+        Self { max_line_bytes: 1 << 20, max_total_bytes: 4 << 30, max_sentences: 50_000_000 }
     }
 }
 
@@ -81,7 +85,7 @@ pub fn read(path: impl AsRef<Path>) -> Result<Corpus> {
 /// blank lines are skipped and counted.
 ///
 /// # Errors
-/// A file that cannot be read; a line or a whole beyond the limits; NUL bytes, invalid UTF-8 or
+/// A file that cannot be read; a line, a whole or a number of sentences beyond the limits; NUL bytes, invalid UTF-8 or
 /// damaged gzip data; no sentence at all.
 pub fn read_with(path: impl AsRef<Path>, options: &ReadOptions) -> Result<Corpus> {
     let path = path.as_ref();
@@ -121,6 +125,7 @@ pub struct Lines {
     line: u64,
     bytes: u64,
     blank_lines: u64,
+    sentences: u64,
     ended: bool,
     buffer: Vec<u8>,
 }
@@ -170,6 +175,7 @@ impl Lines {
             line: 0,
             bytes: 0,
             blank_lines: 0,
+            sentences: 0,
             ended: false,
             buffer: Vec::new(),
         })
@@ -293,7 +299,15 @@ impl Iterator for Lines {
             };
             match text {
                 Ok(text) if text.trim().is_empty() => self.blank_lines += 1,
-                Ok(text) => return Some(Ok(text)),
+                Ok(_) if self.sentences == self.options.max_sentences => {
+                    self.ended = true;
+                    let limit = self.options.max_sentences;
+                    return Some(Err(self.error(format!("expected at most {limit} sentences, got more"))));
+                }
+                Ok(text) => {
+                    self.sentences += 1;
+                    return Some(Ok(text));
+                }
                 Err(error) => {
                     self.ended = true;
                     return Some(Err(error));
@@ -363,6 +377,15 @@ mod tests {
     }
 
     #[test]
+    fn more_sentences_than_the_limit_are_refused_with_the_line() {
+        let options = ReadOptions { max_sentences: 2, ..ReadOptions::default() };
+        // Blank lines cost nothing and count nothing.
+        assert_eq!(parse_with(b"a\n\nb\n\n", &options).unwrap().len(), 2);
+        let error = parse_with(b"a\n\nb\nc\nd\n", &options).unwrap_err().to_string();
+        assert_eq!(error, "test, line 4: expected at most 2 sentences, got more");
+    }
+
+    #[test]
     fn a_long_line_is_named_and_not_held() {
         let options = ReadOptions { max_line_bytes: 8, ..ReadOptions::default() };
         assert_eq!(parse_with(b"12345678\r\n12345678", &options).unwrap().len(), 2);
@@ -413,7 +436,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..200), zip in any::<bool>()) {
-            let options = ReadOptions { max_line_bytes: 50, max_total_bytes: 150 };
+            let options = ReadOptions { max_line_bytes: 50, max_total_bytes: 150, ..ReadOptions::default() };
             let _ = parse_with(&if zip { gzip(&bytes) } else { bytes }, &options);
         }
 

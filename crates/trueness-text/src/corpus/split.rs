@@ -3,6 +3,7 @@
 //! Shipped train/test splits often differ in topic or date, so that a classifier tells real from
 //! real. A re-split of the pool gives parts that are draws from one distribution.
 
+use super::duplicates::normalise;
 use crate::error::{Error, Result};
 use rand::RngExt;
 use rand::seq::SliceRandom;
@@ -25,7 +26,9 @@ pub enum Sizes {
 pub struct SplitOptions {
     /// The parts.
     pub sizes: Sizes,
-    /// Whether equal sentences all go into one part, so that none stands in two.
+    /// Whether equal sentences all go into one part, so that none stands in two. Equal means what
+    /// [`duplicates`](super::duplicates) calls exact: after runs of white space became one space and
+    /// upper case became lower case.
     ///
     /// Off by default: independent draws from one source do share their frequent sentences, and a
     /// floor (real against real) has to be allowed the same, or it comes out too high. Switch it on
@@ -108,10 +111,11 @@ fn whole_groups<S: AsRef<str>>(
     order: &[usize],
     seed: Seed,
 ) -> Result<Vec<Vec<usize>>> {
-    let mut numbers: FxHashMap<&str, usize> = FxHashMap::default();
+    // "A dog ." and "a dog ." are one sentence to a reader and to the duplicates that are counted.
+    let mut numbers: FxHashMap<String, usize> = FxHashMap::default();
     let mut groups: Vec<Vec<usize>> = Vec::new();
     for &i in order {
-        let group = *numbers.entry(sentences[i].as_ref()).or_insert_with(|| {
+        let group = *numbers.entry(normalise(sentences[i].as_ref(), true)).or_insert_with(|| {
             groups.push(Vec::new());
             groups.len() - 1
         });
@@ -215,6 +219,18 @@ mod tests {
         let sizes = options(Sizes::Counts(vec![2, 2]), true);
         let error = split(&["a", "a", "a", "b"], &sizes, Seed::new(1)).unwrap_err().to_string();
         assert!(error.contains("a group of 3 does not fit"), "{error}");
+    }
+
+    #[test]
+    fn sentences_that_differ_in_case_and_white_space_stay_together() {
+        let sentences: Vec<String> = (0..40)
+            .map(|i| if i % 2 == 0 { format!("A dog  {}", i / 2) } else { format!("a dog {}", i / 2) })
+            .collect();
+        for seed in 0..20 {
+            let parts = split(&sentences, &options(Sizes::Counts(vec![20, 20]), true), Seed::new(seed)).unwrap();
+            let numbers = |part: &[usize]| part.iter().map(|i| i / 2).collect::<BTreeSet<_>>();
+            assert!(numbers(&parts[0]).is_disjoint(&numbers(&parts[1])));
+        }
     }
 
     #[test]

@@ -11,6 +11,10 @@ use trueness_core::report::{Cell, Report, Table};
 use trueness_core::resample::{RESAMPLES, bootstrap_mean};
 use trueness_core::{Estimate, Measure, Seed, Watch};
 
+/// What is said where the search for near duplicates skipped something.
+pub(crate) const LOWER_BOUND: &str =
+    "some phrases stand in too many sentences to compare all of these; the number of near duplicates is a lower bound";
+
 /// What a tool found.
 #[derive(Clone, Debug)]
 pub struct Found {
@@ -35,15 +39,16 @@ pub struct SplitKnobs {
     pub counts: Vec<usize>,
     /// The parts' names, which become NAME.txt; part-1, part-2, … where nothing is named.
     pub names: Vec<String>,
-    /// Keep equal sentences in one part, so that no sentence stands in two.
+    /// Keep equal sentences in one part, so that no sentence stands in two; upper and lower case and the width of white space make no difference.
     pub together: bool,
 }
 
 /// Pools files, divides their sentences at random and writes each part into `out` as NAME.txt.
 ///
 /// # Errors
-/// [`Error::Input`] for shares or counts that do not fit, names that are no file names, or a part
-/// that is there already (unless `force`). Nothing is written then.
+/// [`Error::Input`] for shares or counts that do not fit, names that are no file names, a sentence
+/// with a carriage return in it, or a part that is there already (unless `force`). Nothing is written
+/// then.
 pub fn split_files(knobs: &SplitKnobs, out: &Path, force: bool, seed: Seed) -> Result<Found> {
     let sizes = match (knobs.shares.is_empty(), knobs.counts.is_empty()) {
         (false, true) => Sizes::Shares(knobs.shares.clone()),
@@ -69,7 +74,15 @@ pub fn split_files(knobs: &SplitKnobs, out: &Path, force: bool, seed: Seed) -> R
     }
     let mut pool: Vec<String> = Vec::new();
     for file in &knobs.files {
-        pool.extend(read::read(Path::new(file))?.sentences);
+        let sentences = read::read(Path::new(file))?.sentences;
+        // A carriage return inside a line ends the line for some programs; such a sentence cannot be
+        // written as one line, and to find that out after half of the parts were written is too late.
+        if let Some(sentence) = sentences.iter().find(|sentence| sentence.contains('\r')) {
+            return Err(Error::Input(format!(
+                "{file}: expected sentences of one line each, got a carriage return inside {sentence:?}"
+            )));
+        }
+        pool.extend(sentences);
     }
     let options = SplitOptions { keep_duplicates_together: knobs.together, ..SplitOptions::new(sizes) };
     let rows = split(&pool, &options, seed)?;
@@ -130,7 +143,7 @@ pub fn stats(knobs: &StatsKnobs, seed: Seed, watch: Watch<'_>) -> Result<Found> 
         let corpus = read::read(Path::new(file))?;
         let mut vocabulary = Vocabulary::new();
         let encoded = tokenizer.encode(&corpus.sentences, &mut vocabulary)?;
-        let own = duplicates::within(&corpus.sentences, &options)?;
+        let own = duplicates::within(&corpus.sentences, &options, watch)?;
         let lengths: Vec<f64> = encoded.iter().map(|s| s.len() as f64).collect();
         let n = corpus.len() as u64;
         let share = |count: u64| Estimate::proportion(count, n, "share of sentences, Wilson");
@@ -147,6 +160,9 @@ pub fn stats(knobs: &StatsKnobs, seed: Seed, watch: Watch<'_>) -> Result<Found> 
         let signature =
             format!("tok:{}|text:{}|trueness:{}", tokenizer.name(), &corpus.hash[..8], env!("CARGO_PKG_VERSION"));
         measures.extend(found.map(|(name, e)| Measure::new(name, e).of(file.clone()).signed(signature.clone())));
+        if own.near_is_lower_bound {
+            warnings.push(format!("{file}: {LOWER_BOUND}"));
+        }
         if corpus.blank_lines > 0 {
             warnings.push(format!("{file}: {} blank lines were skipped", corpus.blank_lines));
         }
@@ -167,8 +183,11 @@ pub fn stats(knobs: &StatsKnobs, seed: Seed, watch: Watch<'_>) -> Result<Found> 
         for (i, a) in corpora.iter().enumerate() {
             for (j, b) in corpora.iter().enumerate().filter(|(j, _)| *j != i) {
                 watch.check()?;
-                let found = duplicates::between(&a.sentences, &b.sentences, &options)?;
+                let found = duplicates::between(&a.sentences, &b.sentences, &options, watch)?;
                 let share = |count| Estimate::proportion(count, found.n, "share of sentences, Wilson");
+                if found.near_is_lower_bound {
+                    warnings.push(format!("{} in {}: {LOWER_BOUND}", knobs.files[i], knobs.files[j]));
+                }
                 let (first, second) = (&knobs.files[i], &knobs.files[j]);
                 for (name, count) in [("copies", found.exact), ("near-copies", found.near)] {
                     measures.push(Measure::new(name, share(count)).of(format!("{first} in {second}")));
@@ -184,4 +203,28 @@ pub fn stats(knobs: &StatsKnobs, seed: Seed, watch: Watch<'_>) -> Result<Found> 
         report = report.warning(warning.clone());
     }
     Ok(Found { measures, warnings, report })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_carriage_return_inside_a_line_stops_the_split_before_anything_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let (good, bad) = (folder.path().join("good.txt"), folder.path().join("bad.txt"));
+        std::fs::write(&good, "a\r\nb\r\n").unwrap();
+        std::fs::write(&bad, "c\nd\re\n").unwrap();
+        let knobs = |files: &[&Path]| SplitKnobs {
+            files: files.iter().map(|path| path.display().to_string()).collect(),
+            counts: vec![1, 1],
+            ..SplitKnobs::default()
+        };
+        let out = folder.path().join("parts");
+        let error = split_files(&knobs(&[&good, &bad]), &out, false, Seed::new(1)).unwrap_err().to_string();
+        assert!(error.contains("bad.txt") && error.contains("carriage return"), "{error}");
+        assert!(!out.exists());
+        split_files(&knobs(&[&good]), &out, false, Seed::new(1)).unwrap();
+        assert!(out.join("part-2.txt").exists());
+    }
 }

@@ -39,7 +39,7 @@ impl Surface {
 /// learned on the protocol's training sentences and read on its held-out ones.
 ///
 /// # Errors
-/// [`Error::Input`] for fewer than ten sentences on a side.
+/// [`Error::Input`] for fewer than ten sentences on a side, or three different real ones.
 pub fn surface_discrepancy(
     surface: Surface,
     real: (&[String], &Encoded),
@@ -51,7 +51,8 @@ pub fn surface_discrepancy(
     if n < FEWEST {
         return Err(Error::Input(format!("a classifier needs at least {FEWEST} sentences of each side, got {n}")));
     }
-    let parts = [Parts::draw(n, seed.child("split/real")), Parts::draw(n, seed.child("split/generated"))];
+    let parts =
+        [Parts::draw_whole(&real.1.first(n), seed.child("split/real"))?, Parts::draw(n, seed.child("split/generated"))];
     let key = |side: (&[String], &Encoded), i: usize| surface.key(&side.0[i], side.1.sentence(i).len());
     let mut table: BTreeMap<String, [f64; 2]> = BTreeMap::new();
     for (label, (side, part)) in [(real, &parts[0]), (generated, &parts[1])].into_iter().enumerate() {
@@ -72,7 +73,8 @@ mod tests {
     use super::*;
 
     fn side(sentences: Vec<String>) -> (Vec<String>, Encoded) {
-        let encoded = sentences.iter().map(|s| s.split(' ').map(|w| w.len() as u32).collect::<Vec<_>>()).collect();
+        let mut vocabulary = crate::corpus::Vocabulary::new();
+        let encoded = sentences.iter().map(|s| s.split(' ').map(|w| vocabulary.add(w)).collect::<Vec<_>>()).collect();
         (sentences, encoded)
     }
 

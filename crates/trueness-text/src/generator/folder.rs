@@ -12,8 +12,7 @@ use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use trueness_core::run::write_atomically;
-use trueness_core::{Measure, Seed};
+use trueness_core::{Measure, Seed, write_atomically};
 use trueness_nn::burn::tensor::Device;
 use trueness_nn::{hugging_face, weights};
 

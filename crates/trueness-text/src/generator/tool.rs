@@ -5,13 +5,13 @@
 
 use super::{Beginning, Card, Codec, Job, Kind, NetworkKnobs, TrainingKnobs};
 use crate::corpus::duplicates::normalise;
-use crate::corpus::{Tokenizer, read};
+use crate::corpus::{Tokenizer, read, tokenize};
 use crate::error::{Error, Result};
 use rand::seq::SliceRandom;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use trueness_core::report::{Axis, Figure, Kind as Drawn, Report, Samples, Series};
 use trueness_core::{Findings, Measure, Run, Seed, Study, StudySource};
 use trueness_nn::{Checkpoints, Sampling, Schedule};
@@ -190,6 +190,12 @@ impl Study for Train {
         Ok(())
     }
 
+    fn inputs(&self, knobs: &TrainKnobs) -> trueness_core::Result<Vec<PathBuf>> {
+        let tokenizer = !tokenize::NAMES.contains(&knobs.tokenizer.as_str());
+        let files = [(true, &knobs.corpus), (!knobs.valid.is_empty(), &knobs.valid), (tokenizer, &knobs.tokenizer)];
+        Ok(files.into_iter().filter(|(given, _)| *given).map(|(_, file)| file.into()).collect())
+    }
+
     fn plan(&self, _knobs: &TrainKnobs) -> trueness_core::Result<Vec<TrainUnit>> {
         Ok(vec![TrainUnit::Train])
     }
@@ -199,6 +205,7 @@ impl Study for Train {
     }
 
     fn run_unit(&self, knobs: &TrainKnobs, _unit: &TrainUnit, run: &mut Run<'_>) -> trueness_core::Result<()> {
+        // The model lies in the stage's folder, where those who are given the run's folder find it.
         let staged = run.stage("train", knobs, |stage| -> Result<Kept> {
             let folder = stage.dir().to_owned();
             let kept = train(knobs, &folder, stage.seed(), stage.watch())?;
@@ -208,23 +215,23 @@ impl Study for Train {
             }
             Ok(kept)
         });
-        let staged = staged?;
-        let kept = staged.value;
+        let kept = staged?.value;
         kept.measures.iter().for_each(|measure| run.push(measure.clone()));
         kept.warnings.iter().for_each(|warning| run.warn(warning.clone()));
         run.keep("trained", &kept)?;
-        run.keep("model", &staged.dir.join(MODEL).display().to_string())?;
         Ok(())
     }
 
     fn report(&self, _knobs: &TrainKnobs, findings: &Findings, report: Report) -> trueness_core::Result<Report> {
         let Some(seed) = findings.first() else { return Ok(report) };
         let Some(kept) = seed.kept::<Kept>("train", "trained") else { return Ok(report) };
-        let model = seed.kept::<String>("train", "model").unwrap_or_default();
         let mut report = report
             .lead(format!("{} The best pass is {} of {}.", kept.lead, kept.best.epoch, kept.history.len()))
             .figure(curves(&kept))
-            .key_values([("model folder", model)]);
+            .key_values([
+                ("sample from it", "trueness text sample THIS-RUN --n 1000 > samples.txt"),
+                ("score text by it", "trueness text score THIS-RUN held-out.txt"),
+            ]);
         let mut samples = Samples::new("Samples at temperature 1");
         for sample in kept.samples {
             samples = samples.text(sample);

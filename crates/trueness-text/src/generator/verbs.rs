@@ -114,7 +114,7 @@ pub fn score_file(knobs: &ScoreKnobs, seed: Seed, watch: Watch<'_>) -> Result<Fo
     }
     watch.step("score", knobs.files.len() as u64, knobs.files.len() as u64)?;
     if !knobs.each.is_empty() {
-        trueness_core::run::write_atomically(Path::new(&knobs.each), each.as_bytes())?;
+        trueness_core::write_atomically(Path::new(&knobs.each), each.as_bytes())?;
     }
     let mut report = Report::new("Scores").lead(format!("Under {}.", generator.sizes().signature())).table(table);
     for warning in &warnings {

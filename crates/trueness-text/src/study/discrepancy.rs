@@ -323,7 +323,7 @@ fn candidate(
     }
     let options = HashedOptions { dims: if sentences.len() >= 1000 { 128 } else { 16 }, ..HashedOptions::default() };
     let embed = |text: &Encoded| hashed(text, real.vocabulary(), &options);
-    let distance = frechet(&embed(sentences)?, &embed(generated)?)?;
+    let distance = frechet(&embed(sentences)?, &embed(generated)?, seed)?;
     put(distance.measure(), &distance.signature, run);
     Ok(())
 }

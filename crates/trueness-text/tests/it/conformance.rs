@@ -45,11 +45,33 @@ fn the_tool_text_compare_conforms() {
 }
 
 #[test]
+fn the_tool_text_train_conforms() {
+    let folder = tempfile::tempdir().unwrap();
+    for model in ["lstm", "gpt2"] {
+        let settings = json!({
+            "corpus": write_captions(&folder.path().join("corpus.txt"), 60, 1),
+            "model": model,
+            "hidden": 8,
+            "embedding": 8,
+            "epochs": 3,
+            "batch": 16,
+        });
+        conformance::check_with(&entry("text/train"), "default", settings, &folder.path().join(model)).unwrap();
+    }
+}
+
+#[test]
 fn a_comparison_states_every_file_that_it_reads() {
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str, salt| write_captions(&folder.path().join(name), 60, salt);
     let (real, a, b) = (file("real.txt", 1), file("a.txt", 2), file("b.txt", 3));
-    let scores: Vec<String> = ["r.s", "a.s", "b.s"].map(|name| folder.path().join(name).display().to_string()).into();
+    let scores: Vec<String> = ["r.s", "a.s", "b.s"]
+        .map(|name| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, "0.5\n".repeat(60)).unwrap();
+            path.display().to_string()
+        })
+        .into();
     let train = file("train.txt", 4);
     let compare = entry("text/compare");
     let knobs = |settings| compare.resolve(&[("a test", settings)]).unwrap();

@@ -1,11 +1,13 @@
 //! The toolkit from outside: golden values of independent tools, coverage of intervals, real data.
 
 mod bleu;
+mod compare;
 mod conformance;
 mod corpus;
 mod coverage;
 mod diversity;
 mod frechet;
 mod generator;
+mod intervals;
 mod language_model;
 mod oracle;

@@ -20,7 +20,7 @@ fn check(name: &str, made: &str) {
 #[test]
 fn reference_pages_are_what_the_program_says() {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    for tool in ["compare", "split", "stats"] {
+    for tool in ["compare", "split", "stats", "train", "sample", "score"] {
         check(&format!("command/text-{tool}.md"), &succeed(here, &["explain", "text", tool]));
         check(&format!("schema/text-{tool}.json"), &succeed(here, &["explain", "text", tool, "--json"]));
     }

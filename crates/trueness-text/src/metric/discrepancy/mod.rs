@@ -22,4 +22,4 @@ mod measure;
 
 pub use density::{Exact, from_densities, from_probabilities};
 pub use distances::{BINS, Distances};
-pub use measure::{Difference, Discrepancy, Scores, difference};
+pub use measure::{Decisions, Difference, Discrepancy, Scores, difference};

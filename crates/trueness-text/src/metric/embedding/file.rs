@@ -7,14 +7,16 @@
 
 use super::Embeddings;
 use crate::error::{Error, Result};
+use crate::safetensors_file::MAX_HEADER as MAX_SAFETENSORS_HEADER;
 use safetensors::{Dtype, SafeTensors};
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 const NPY_MAGIC: &[u8] = b"\x93NUMPY";
 /// NumPy itself refuses to read longer headers (`max_header_size`).
 const MAX_NPY_HEADER: usize = 10_000;
-/// A header with one tensor has a hundred bytes; metadata may be longer.
-const MAX_SAFETENSORS_HEADER: u64 = 1 << 20;
+const NEITHER: &str = "expected embeddings as .npy or .safetensors, got neither by the first bytes";
 
 /// Reads embeddings of `sentences` sentences: a `.npy` with a two-dimensional array of f16, f32 or f64
 /// in either order of axes, or a `.safetensors` with a single two-dimensional tensor of F16, BF16, F32
@@ -26,8 +28,74 @@ const MAX_SAFETENSORS_HEADER: u64 = 1 << 20;
 /// does not fit the file; a value that is not finite in f32, with its row.
 pub fn read(path: impl AsRef<Path>, sentences: usize) -> Result<Embeddings> {
     let path = path.as_ref();
-    let bytes = std::fs::read(path).map_err(trueness_core::Error::io("read", path))?;
+    let (mut bytes, mut file) = head(path, sentences)?;
+    file.read_to_end(&mut bytes).map_err(trueness_core::Error::io("read", path))?;
     parse(&bytes, sentences).map_err(|message| Error::parse(path, message))
+}
+
+/// Whether a file has the form that [`read`] expects, by its header and its length alone: cheap, to be
+/// asked before long work begins. Values that are not finite are found by [`read`].
+///
+/// # Errors
+/// As for [`read`], but for the values.
+pub fn check(path: impl AsRef<Path>, sentences: usize) -> Result<()> {
+    head(path.as_ref(), sentences).map(|_| ())
+}
+
+/// The first bytes of a file whose header fits its length and the number of sentences, and the file
+/// after them. Nothing but the header was read when a file is refused, however large it is.
+fn head(path: &Path, sentences: usize) -> Result<(Vec<u8>, File)> {
+    let read = || trueness_core::Error::io("read", path);
+    // A pipe or a device would block or never end; opening a pipe blocks already.
+    let metadata = std::fs::metadata(path).map_err(read())?;
+    if !metadata.is_file() {
+        return Err(Error::parse(path, "expected a regular file of embeddings"));
+    }
+    let file = File::open(path).map_err(read())?;
+    let mut bytes = Vec::new();
+    let file = {
+        let mut first = file.take(8 + MAX_SAFETENSORS_HEADER);
+        first.read_to_end(&mut bytes).map_err(read())?;
+        first.into_inner()
+    };
+    check_head(&bytes, metadata.len(), sentences).map_err(|message| Error::parse(path, message))?;
+    Ok((bytes, file))
+}
+
+/// Compares what the header says with the length of the file.
+fn check_head(head: &[u8], length: u64, sentences: usize) -> Result<(), String> {
+    if head.starts_with(NPY_MAGIC) {
+        let array = npy(head)?;
+        let start = (head.len() - array.data.len()) as u64;
+        return shape(&array.shape, array.number.bytes(), length.saturating_sub(start), sentences).map(|_| ());
+    }
+    if !looks_like_safetensors(head) {
+        return Err(NEITHER.into());
+    }
+    let (_, start) = safetensors_header(head)?;
+    let promised = crate::safetensors_file::data_bytes(&head[8..start])?;
+    if (start as u64).checked_add(promised) != Some(length) {
+        return Err(format!(
+            "the header speaks of {promised} bytes of data, got {}",
+            length.saturating_sub(start as u64)
+        ));
+    }
+    Ok(())
+}
+
+/// The rows and dimensions of an array that has one row for each sentence and fills its bytes.
+fn shape(shape: &[usize], bytes: usize, data: u64, sentences: usize) -> Result<(usize, usize), String> {
+    let &[rows, dims] = shape else {
+        return Err(format!("expected a two-dimensional array (sentences × dimensions), got the shape {shape:?}"));
+    };
+    if rows != sentences {
+        return Err(format!("expected one row for each of {sentences} sentences, got {rows} rows"));
+    }
+    let expected = rows.checked_mul(dims).and_then(|n| n.checked_mul(bytes));
+    if expected.map(|n| n as u64) != Some(data) {
+        return Err(format!("expected {rows} × {dims} values of {bytes} bytes, got {data} bytes of data"));
+    }
+    Ok((rows, dims))
 }
 
 /// The embeddings in the bytes of a file, as for [`read`].
@@ -40,25 +108,9 @@ pub fn parse(bytes: &[u8], sentences: usize) -> Result<Embeddings, String> {
     } else if looks_like_safetensors(bytes) {
         safetensors(bytes)?
     } else {
-        return Err("expected embeddings as .npy or .safetensors, got neither by the first bytes".into());
+        return Err(NEITHER.into());
     };
-    let &[rows, dims] = array.shape.as_slice() else {
-        return Err(format!(
-            "expected a two-dimensional array (sentences × dimensions), got the shape {:?}",
-            array.shape
-        ));
-    };
-    if rows != sentences {
-        return Err(format!("expected one row for each of {sentences} sentences, got {rows} rows"));
-    }
-    let expected = rows.checked_mul(dims).and_then(|n| n.checked_mul(array.number.bytes()));
-    if expected != Some(array.data.len()) {
-        return Err(format!(
-            "expected {rows} × {dims} values of {} bytes, got {} bytes of data",
-            array.number.bytes(),
-            array.data.len()
-        ));
-    }
+    let (rows, dims) = shape(&array.shape, array.number.bytes(), array.data.len() as u64, sentences)?;
     let mut values: Vec<f32> = array.data.chunks_exact(array.number.bytes()).map(|b| array.number.value(b)).collect();
     if array.fortran {
         // Column after column in the file: value (i, j) stands at j·rows + i.
@@ -184,13 +236,19 @@ fn looks_like_safetensors(bytes: &[u8]) -> bool {
     bytes.get(8) == Some(&b'{')
 }
 
-fn safetensors(bytes: &[u8]) -> Result<Array<'_>, String> {
-    let length = bytes[..8].iter().rev().fold(0, |n, &b| n << 8 | u64::from(b));
-    if length > MAX_SAFETENSORS_HEADER || length > bytes.len() as u64 {
+/// The length of the header and where the data begin.
+fn safetensors_header(bytes: &[u8]) -> Result<(u64, usize), String> {
+    let length = bytes.get(..8).map_or(u64::MAX, |first| first.iter().rev().fold(0, |n, &b| n << 8 | u64::from(b)));
+    if length > MAX_SAFETENSORS_HEADER || length + 8 > bytes.len() as u64 {
         return Err(format!(
             "expected a .safetensors header of at most {MAX_SAFETENSORS_HEADER} bytes inside the file, got one of {length}"
         ));
     }
+    Ok((length, length as usize + 8))
+}
+
+fn safetensors(bytes: &[u8]) -> Result<Array<'_>, String> {
+    safetensors_header(bytes)?;
     let file = SafeTensors::deserialize(bytes).map_err(|error| format!("not a .safetensors file: {error}"))?;
     let mut tensors = file.tensors();
     if tensors.len() != 1 {
@@ -300,6 +358,32 @@ mod tests {
         assert!(error.contains("x.safetensors: expected one row for each of 3 sentences, got 1 rows"), "{error}");
     }
 
+    #[test]
+    fn a_file_that_is_larger_than_its_header_says_is_refused_by_its_header() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x");
+        // A hole of a terabyte takes no room on the disk and would take all of the memory.
+        let swollen = |bytes: &[u8]| {
+            std::fs::write(&path, bytes).unwrap();
+            File::options().write(true).open(&path).unwrap().set_len(1 << 40).unwrap();
+            (check(&path, 2).unwrap_err().to_string(), super::read(&path, 2).unwrap_err().to_string())
+        };
+        let header = "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 2), }\n";
+        let (checked, read) = swollen(&npy_with(header, &[0; 16]));
+        assert!(checked.contains("expected 2 × 2 values of 4 bytes, got 1099511627"), "{checked}");
+        assert_eq!(checked, read);
+        let header = r#"{"x":{"dtype":"F32","shape":[2,2],"data_offsets":[0,16]}}"#;
+        assert!(swollen(&safetensors_with(header, &[0; 16])).0.contains("16 bytes of data"));
+        assert!(swollen(b"some words").0.contains("got neither"));
+        assert!(super::read(folder.path(), 2).unwrap_err().to_string().contains("a regular file"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_device_is_no_file_of_embeddings() {
+        assert!(super::read("/dev/zero", 2).unwrap_err().to_string().contains("a regular file"));
+    }
+
     proptest! {
         #[test]
         fn no_bytes_make_it_panic(tail in prop::collection::vec(any::<u8>(), 0..80), kind in 0..3, at in 0usize..90, byte in any::<u8>()) {
@@ -311,7 +395,10 @@ mod tests {
             if let Some(x) = bytes.get_mut(at) {
                 *x = byte;
             }
-            let _ = parse(&bytes, 2);
+            // What the header alone refuses, the whole is refused for too.
+            if check_head(&bytes, bytes.len() as u64, 2).is_err() {
+                prop_assert!(parse(&bytes, 2).is_err());
+            }
         }
     }
 }

@@ -9,7 +9,7 @@ mod hashed;
 pub(in crate::metric) mod moments;
 mod ppmi;
 
-pub use file::{parse, read};
+pub use file::{check, parse, read};
 pub use hashed::{HashedOptions, hashed};
 pub use ppmi::{PpmiOptions, PpmiSvd};
 

@@ -17,15 +17,18 @@ pub(in crate::metric) struct Moments {
 }
 
 impl Moments {
-    /// The sums of each of `groups` interleaved groups of rows (row i in group i mod `groups`). About
-    /// a point near the mean the sums do not cancel.
-    pub(in crate::metric) fn groups(embeddings: &Embeddings, groups: usize, about: &[f64]) -> Vec<Self> {
+    /// The sums of each group of rows, `group` holding the number of every row's group, counted from 0.
+    /// About a point near the mean the sums do not cancel.
+    pub(in crate::metric) fn groups(embeddings: &Embeddings, group: &[usize], about: &[f64]) -> Vec<Self> {
         let dims = embeddings.dims();
-        (0..groups)
+        let mut members: Vec<Vec<&[f32]>> = vec![Vec::new(); group.iter().max().map_or(0, |last| last + 1)];
+        for (row, &group) in embeddings.iter().zip(group) {
+            members[group].push(row);
+        }
+        members
             .into_par_iter()
-            .map(|group| {
+            .map(|rows| {
                 let mut moments = Self { n: 0, sum: vec![0.0; dims], outer: Mat::zeros(dims, dims) };
-                let rows: Vec<&[f32]> = embeddings.iter().skip(group).step_by(groups).collect();
                 let mut block = Vec::with_capacity(BLOCK * dims);
                 for rows in rows.chunks(BLOCK) {
                     block.clear();

@@ -45,7 +45,8 @@ pub(super) fn principal_components(pool: &[&Embeddings], variance: f64) -> Optio
     let unit = Embeddings::new(data.len() / dims, dims, data, "unit").ok()?;
     let centre = mean(&unit);
     // Sixteen groups, a fixed number, so that the sums do not depend on the threads.
-    let (values, vectors) = eigen(Moments::total(&Moments::groups(&unit, 16, &centre))?.covariance().as_ref())?;
+    let group: Vec<usize> = (0..unit.rows()).map(|row| row % 16).collect();
+    let (values, vectors) = eigen(Moments::total(&Moments::groups(&unit, &group, &centre))?.covariance().as_ref())?;
     let total: f64 = values.iter().map(|value| value.max(0.0)).sum();
     // The rows have length 1, so this little variance is rounding.
     if total <= 1e-12 {

@@ -4,7 +4,9 @@
 //! p(w | h) = max(0, a(hw) − D(a(hw))) / Σₓ a(hx) + b(h)·p(w | h′), h′ being h without its first word,
 //! b(h) = Σₓ D(a(hx)) / Σₓ a(hx), and below the words the uniform distribution 1/|V|. The count a(·) is the
 //! number of occurrences for n-grams of the highest order and for those that begin with `<s>`, else the
-//! number of distinct words that precede the n-gram (both as in KenLM; one `<s>` stands before a sentence).
+//! number of distinct words that precede the n-gram (both as KenLM says of itself; one `<s>` stands before a
+//! sentence). Tests hold the estimates to a second implementation of the formulas, and the way in which a
+//! model is asked to KenLM's queries; KenLM's own estimates were not at hand to compare with.
 //!
 //! With t_k the number of n-grams of an order whose count is k and Y = t₁/(t₁ + 2t₂), the discounts are
 //! D₁ = 1 − 2Y·t₂/t₁, D₂ = 2 − 3Y·t₃/t₂ and D₃₊ = 3 − 4Y·t₄/t₃. Where an order gives a discount that is

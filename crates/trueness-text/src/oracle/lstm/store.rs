@@ -41,10 +41,11 @@ impl LstmOracle {
     /// those of the arrays; the length is 20, SeqGAN's, where the metadata has none.
     ///
     /// # Errors
-    /// If the file cannot be read, is no safetensors file, or its arrays are missing, not in single
+    /// If the file cannot be read, is no regular file or no safetensors file, is longer or shorter than its
+    /// header says, or its arrays are missing, not in single
     /// precision, of shapes that do not fit each other, or not finite.
     pub fn load(path: &Path) -> Result<Self> {
-        let file = std::fs::read(path).map_err(CoreError::io("read", path))?;
+        let file = crate::safetensors_file::read(path)?;
         let bad = |message: String| Error::parse(path, message);
         let (_, header) =
             SafeTensors::read_metadata(&file).map_err(|e| bad(format!("expected a safetensors file: {e}")))?;
@@ -80,4 +81,26 @@ impl LstmOracle {
 fn sorted(mut names: Vec<&str>) -> Vec<&str> {
     names.sort_unstable();
     names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use trueness_core::Seed;
+
+    #[test]
+    fn a_file_that_is_larger_than_its_header_says_is_not_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("oracle.safetensors");
+        let config = LstmConfig { vocabulary: 3, embedding: 2, hidden: 2, length: 4 };
+        LstmOracle::draw(config.clone(), Seed::new(1)).unwrap().save(&path).unwrap();
+        assert_eq!(LstmOracle::load(&path).unwrap().config(), &config);
+        // A hole of a terabyte takes no room on the disk and would take all of the memory.
+        std::fs::File::options().write(true).open(&path).unwrap().set_len(1 << 40).unwrap();
+        let error = LstmOracle::load(&path).unwrap_err().to_string();
+        assert!(error.contains("oracle.safetensors") && error.contains("1099511627776 bytes in all"), "{error}");
+        std::fs::write(&path, [0xff; 64]).unwrap();
+        assert!(LstmOracle::load(&path).unwrap_err().to_string().contains("at most 1048576"));
+        assert!(LstmOracle::load(folder.path()).unwrap_err().to_string().contains("a regular file"));
+    }
 }
