@@ -18,6 +18,10 @@ use trueness_nn::{
     Gpt2Config, LstmInit, LstmModelConfig, NextToken, Sampling, Sequences, TextCnnConfig, device, sample,
 };
 
+// The command line's allocator: it keeps freed buffers, so that they need not be faulted in again.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const VOCABULARY: usize = 5000;
 
 fn lstm(size: usize) -> LstmModelConfig {

@@ -50,7 +50,7 @@ fn entries(folder: &Path) -> Result<Vec<(PathBuf, String, fs::FileType)>> {
         let entry = entry.map_err(Error::io("read", folder))?;
         // The kind of a link is a link: a run makes none, and none is followed.
         let kind = entry.file_type().map_err(Error::io("read", folder))?;
-        let name = entry.file_name().into_string().map_err(|_| foreign(&entry.path()))?;
+        let Ok(name) = entry.file_name().into_string() else { return Err(foreign(&entry.path())) };
         found.push((entry.path(), name, kind));
     }
     found.sort_by(|a, b| a.1.cmp(&b.1));

@@ -79,7 +79,7 @@ pub(super) fn exp<const FMA: bool>(x: f32) -> f32 {
     let n = shifted - ROUND;
     let r = multiply_add::<FMA>(n, -LN2_HIGH, x);
     let r = multiply_add::<FMA>(n, -LN2_LOW, r);
-    let q = multiply_add::<FMA>(1.393_373_3e-3, r, 8.363_235_4e-3);
+    let q = multiply_add::<FMA>(1.393_373_3e-3, r, 8.363_236e-3);
     let q = multiply_add::<FMA>(q, r, 4.166_646_4e-2);
     let q = multiply_add::<FMA>(q, r, 1.666_657_7e-1);
     let q = multiply_add::<FMA>(q, r, 0.5);
@@ -99,7 +99,7 @@ pub(super) fn sigmoid<const FMA: bool>(x: f32) -> f32 {
 #[inline(always)]
 pub(super) fn tanh<const FMA: bool>(x: f32) -> f32 {
     let z = x * x;
-    let q = multiply_add::<FMA>(2.373_484_6e-3, z, -8.412_523_6e-3);
+    let q = multiply_add::<FMA>(2.373_484_6e-3, z, -8.412_523e-3);
     let q = multiply_add::<FMA>(q, z, 2.178_909_7e-2);
     let q = multiply_add::<FMA>(q, z, -5.396_165_2e-2);
     let q = multiply_add::<FMA>(q, z, 1.333_331_3e-1);

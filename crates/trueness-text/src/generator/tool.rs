@@ -325,7 +325,7 @@ fn train(knobs: &TrainKnobs, folder: &Path, seed: Seed, watch: trueness_core::Wa
         ));
     }
     let device = trueness_nn::device::parse(&knobs.device)?;
-    let checkpoints = Checkpoints::new(&folder.join("fit"), 1)?;
+    let checkpoints = Checkpoints::new(folder.join("fit"), 1)?;
     let trained = Job {
         network: &knobs.network(),
         training: &knobs.training(),

@@ -1,6 +1,6 @@
 //! What a comparison promises across its candidates: equal sizes, one vocabulary, honest words.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests may fail like tests")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may fail like tests")]
 
 use serde_json::{Value, json};
 use std::path::Path;

@@ -1,5 +1,7 @@
 //! Every study and tool satisfies the kernel's conformance suite at smoke size.
 
+#![allow(clippy::unwrap_used, reason = "what is wrong in a test's helper is a failed test")]
+
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::path::Path;

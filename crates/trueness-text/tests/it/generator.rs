@@ -1,6 +1,6 @@
 //! Generators: their law against brute force, training on an oracle, model folders, damage.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests may fail like tests")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may fail like tests")]
 
 use std::path::Path;
 use trueness_core::{Cancel, Progress, Seed, Silent, Watch};

@@ -241,7 +241,8 @@ mod tests {
                 Discrepancy::measure(&scores, 200, 0, Seed::new(i)).unwrap()
             })
             .collect();
-        let truths: [(fn(&Discrepancy) -> &Estimate, f64); 4] =
+        type Get = fn(&Discrepancy) -> &Estimate;
+        let truths: [(Get, f64); 4] =
             [(|d| &d.dd, 0.1), (|d| &d.relative, 0.095), (|d| &d.auc, 0.595), (|d| &d.tv, 0.505)];
         for (i, (get, truth)) in truths.into_iter().enumerate() {
             let covered = found.iter().filter(|d| get(d).covers(truth)).count();
