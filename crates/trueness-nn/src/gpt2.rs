@@ -53,11 +53,7 @@ impl Gpt2Config {
         if !size.is_multiple_of(heads) {
             return wrong(format!("needs a size that its heads divide, got size {size} and {heads} heads"));
         }
-        let parameters = || {
-            let block = size.checked_mul(4)?.checked_add(inner.checked_mul(2)?)?.checked_mul(size)?;
-            block.checked_mul(layers)?.checked_add(vocabulary.checked_add(context)?.checked_mul(size)?)
-        };
-        if parameters().is_none_or(|parameters| parameters > MAX_PARAMETERS) {
+        if self.parameters().is_none_or(|parameters| parameters > MAX_PARAMETERS) {
             return wrong(format!("of these sizes has more than {MAX_PARAMETERS} parameters"));
         }
         if !(keep > 0.0 && keep <= 1.0) {
@@ -67,6 +63,13 @@ impl Gpt2Config {
             return wrong(format!("needs a positive epsilon, got {epsilon}"));
         }
         Ok(())
+    }
+
+    /// How many numbers the matrices of the network hold; none where there are too many to count.
+    pub(crate) fn parameters(&self) -> Option<usize> {
+        let block = self.size.checked_mul(4)?.checked_add(self.inner.checked_mul(2)?)?.checked_mul(self.size)?;
+        let tables = self.vocabulary.checked_add(self.context)?.checked_mul(self.size)?;
+        block.checked_mul(self.layers)?.checked_add(tables)
     }
 
     /// A network with GPT-2's initial weights: normal with standard deviation .02, those that lead back

@@ -23,7 +23,6 @@ const LARGEST_JSON: u64 = 64 << 20;
 struct Config {
     model_type: String,
     vocab_size: usize,
-    #[serde(alias = "n_ctx")]
     n_positions: usize,
     n_embd: usize,
     n_layer: usize,
@@ -114,6 +113,11 @@ pub fn load(folder: &Path, device: &Device) -> Result<Pretrained> {
     }
     // This network has one probability for all three places.
     let drop = [config.embd_pdrop, config.attn_pdrop, config.resid_pdrop].into_iter().fold(0.0, f64::max);
+    if let Some(id) =
+        [config.bos_token_id, config.eos_token_id].into_iter().flatten().find(|&id| id as usize >= config.vocab_size)
+    {
+        return Err(wrong(format!("token {id} begins or ends texts, and there are {} tokens", config.vocab_size)));
+    }
     let sizes = Gpt2Config {
         vocabulary: config.vocab_size,
         context: config.n_positions,
@@ -149,6 +153,14 @@ pub fn load(folder: &Path, device: &Device) -> Result<Pretrained> {
         return Err(wrong(format!(
             "expected `wte.weight` of shape [{}, {}], got {shape:?}",
             sizes.vocabulary, sizes.size
+        )));
+    }
+    // Every block has twelve parameters, so that the file bounds what is made before it is filled.
+    let held: usize = tensors.values().map(|view| view.shape().iter().product::<usize>()).sum();
+    if sizes.layers > tensors.len() || sizes.parameters().is_none_or(|needed| needed > held) {
+        return Err(wrong(format!(
+            "a network of these sizes, {sizes:?}, has more parameters than its files: {held} in {} tensors",
+            tensors.len()
         )));
     }
     let network = sizes.init(device, Seed::new(0))?;

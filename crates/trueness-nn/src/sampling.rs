@@ -147,7 +147,8 @@ pub fn sample<R: Runner>(
         .map(|chunk| {
             let count = done.fetch_add(SIDE_BY_SIDE as u64, std::sync::atomic::Ordering::Relaxed);
             watch.step("sampling", count.min(n as u64), n as u64)?;
-            Ok(side_by_side(runner, chunk * SIDE_BY_SIDE, (start, end, longest), sampling, seed))
+            let first = chunk * SIDE_BY_SIDE;
+            side_by_side(runner, first, n - first, (start, end, longest), sampling, seed, watch)
         })
         .collect::<Result<_>>()?;
     let mut sequences: Vec<Vec<u32>> = chunks.into_iter().flatten().collect();
@@ -158,24 +159,33 @@ pub fn sample<R: Runner>(
 fn side_by_side<R: Runner>(
     runner: &R,
     first: usize,
+    wanted: usize,
     (start, end, longest): (u32, Option<u32>, usize),
     sampling: Sampling,
     seed: Seed,
-) -> Vec<Vec<u32>> {
+    watch: Watch<'_>,
+) -> Result<Vec<Vec<u32>>> {
     let classes = runner.vocabulary();
     let mut rngs: Vec<_> = (0..SIDE_BY_SIDE).map(|i| seed.nth((first + i) as u64).rng()).collect();
     let mut sequences = vec![Vec::new(); SIDE_BY_SIDE];
-    let mut over = [false; SIDE_BY_SIDE];
+    // Rows beyond those that are wanted run along, since a row's rounding depends on their number.
+    let mut over: [bool; SIDE_BY_SIDE] = std::array::from_fn(|i| i >= wanted);
     let mut tokens = vec![start; SIDE_BY_SIDE];
     let mut logits = vec![0.0; SIDE_BY_SIDE * classes];
     let (mut state, mut scratch) = (runner.start(SIDE_BY_SIDE), Vec::new());
     for _ in 0..longest {
+        watch.check()?;
         runner.step(&mut state, &tokens, &mut logits);
         for (i, row) in logits.chunks_exact_mut(classes).enumerate() {
             if over[i] {
                 continue;
             }
             sampling.probabilities(row, &mut scratch);
+            if !row.iter().any(|&p| p > 0.0) {
+                return Err(Error::Failed(
+                    "the network's probabilities are no numbers: its weights are unsound".to_owned(),
+                ));
+            }
             let token = inverse_cdf(row, rngs[i].random::<f64>());
             tokens[i] = token;
             if Some(token) == end {
@@ -188,7 +198,7 @@ fn side_by_side<R: Runner>(
             break;
         }
     }
-    sequences
+    Ok(sequences)
 }
 
 #[cfg(test)]

@@ -91,7 +91,8 @@ pub(crate) fn run(
             let seed = Seed::new(common.seed());
             let sentences =
                 pooled(common, |watch| Ok(generator::sample_text(&knobs, seed, watch).map_err(Error::from)?))?;
-            terminal::print(&sentences.join("\n"))?;
+            // One line a sentence, an empty one too.
+            terminal::print(&sentences.into_iter().map(|sentence| sentence + "\n").collect::<String>())?;
             Ok(ExitCode::SUCCESS)
         }
         "score" => in_pool(common, |watch| {

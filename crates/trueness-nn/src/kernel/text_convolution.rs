@@ -140,13 +140,15 @@ vectorized! {
         out.fill(f32::NEG_INFINITY);
         for (i, row) in scores.chunks_exact(n).enumerate() {
             for k in 0..n {
-                let better = row[k] > out[k];
+                // What is no number wins, so that a network that has diverged is seen to have.
+                let better = row[k] > out[k] || row[k].is_nan();
                 out[k] = if better { row[k] } else { out[k] };
                 places[k] = if better { i as u32 } else { places[k] };
             }
         }
         for (y, &b) in out.iter_mut().zip(bias) {
-            *y = (*y + b).max(0.0);
+            let sum = *y + b;
+            *y = if sum < 0.0 { 0.0 } else { sum };
         }
     }
 }

@@ -144,7 +144,7 @@ fn damaged_folders_are_named() {
         ("gelu_new", "relu", "activation_function"),
         ("\"tie_word_embeddings\": true", "\"tie_word_embeddings\": false", "tie_word_embeddings"),
         ("\"n_embd\": 16", "\"n_embd\": 20", "wte.weight"),
-        ("\"n_layer\": 2", "\"n_layer\": 3", "h.2."),
+        ("\"n_layer\": 2", "\"n_layer\": 3", "more parameters than its files"),
         ("\"n_layer\": 2", "\"n_layer\": 1", "is no parameter"),
         ("\"n_head\": 4", "\"n_head\": 3", "heads divide"),
         ("\"n_layer\": 2", "\"n_layer\": 99999999999", "more than"),
@@ -154,6 +154,14 @@ fn damaged_folders_are_named() {
         let found = with(from, to);
         assert!(found.contains(expected), "{from} to {to}: {found}");
     }
+    // Configurations of old versions say the length twice.
+    let folder = tempfile::tempdir().unwrap();
+    let both = config.replace("\"n_positions\": 12", "\"n_ctx\": 12, \"n_positions\": 12");
+    std::fs::write(folder.path().join("config.json"), both).unwrap();
+    std::fs::write(folder.path().join("model.safetensors"), &weights).unwrap();
+    assert_eq!(hugging_face::load(folder.path(), &device).unwrap().config.context, 12);
+    assert!(with("\"bos_token_id\": 0", "\"bos_token_id\": 99").contains("token 99"));
+    assert!(with("\"n_positions\": 12", "\"n_positions\": 100000000").contains("more parameters than its files"));
     // Truncated, with a header that claims more than there is, and with one that is no JSON.
     assert!(message(&config, &weights[..weights.len() - 8]).contains("not a sound safetensors file"));
     let mut hostile = weights.clone();

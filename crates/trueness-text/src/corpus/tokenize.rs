@@ -114,6 +114,11 @@ impl HuggingFace {
         }
     }
 
+    /// The largest id.
+    pub fn largest_id(&self) -> Option<u32> {
+        self.tokenizer.get_vocab(true).into_values().max()
+    }
+
     /// The number of its ids.
     pub fn size(&self) -> usize {
         self.tokenizer.get_vocab_size(true)

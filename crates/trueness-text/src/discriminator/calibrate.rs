@@ -7,7 +7,7 @@ use super::logistic::softplus;
 const PRIOR: f64 = 1.0;
 
 /// A calibration: P(real) = σ(slope · logit + shift).
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Platt {
     /// The factor of the logit.
     pub slope: f64,

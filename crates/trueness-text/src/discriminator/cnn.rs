@@ -9,6 +9,7 @@ use crate::corpus::Encoded;
 use crate::{Error, Result};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::path::Path;
 use trueness_core::{Seed, Watch};
 use trueness_nn::burn::nn::loss::CrossEntropyLossConfig;
 use trueness_nn::burn::tensor::{Device, Int, Tensor, TensorData};
@@ -285,6 +286,31 @@ impl Trained {
     /// Everything that the logits depend on, besides the training sentences, in a few words.
     pub fn signature(&self) -> &str {
         &self.signature
+    }
+
+    /// Writes the weights to a file.
+    ///
+    /// # Errors
+    /// If they cannot be had or written.
+    pub(crate) fn save(&self, path: &Path) -> Result<()> {
+        Ok(trueness_nn::weights::save(&self.network, path)?)
+    }
+
+    /// A classifier of given knobs with the weights of a file.
+    ///
+    /// # Errors
+    /// If the knobs make no sense, or the file is damaged or does not fit.
+    pub(crate) fn load(config: &CnnConfig, vocabulary_size: usize, device: &Device, path: &Path) -> Result<Self> {
+        config.check()?;
+        let network = config.network(vocabulary_size).init(device, Seed::new(0))?;
+        Ok(Self {
+            network: trueness_nn::weights::load(network, path)?,
+            vocabulary_size,
+            length: config.length,
+            signature: config.signature(),
+            best: Best { epoch: 0, metric: 0.0 },
+            history: Vec::new(),
+        })
     }
 }
 

@@ -31,10 +31,7 @@ impl Features {
         let mut features = Self { buckets: Vec::with_capacity(sentences.n_tokens() * 3), ends: vec![0] };
         let mut row = Vec::new();
         for sentence in sentences.iter() {
-            row.clear();
-            hasher.each(sentence, |_, _, bucket| row.push(bucket));
-            row.sort_unstable();
-            row.dedup();
+            hasher.row(sentence, &mut row);
             features.buckets.extend_from_slice(&row);
             features.ends.push(features.buckets.len());
         }
@@ -68,6 +65,24 @@ impl Hasher {
     /// The hasher of a configuration and a seed.
     pub fn new(config: FeatureConfig, seed: Seed) -> Self {
         Self { config, key: seed.child("features/hash").to_u53() }
+    }
+
+    /// The hasher of a configuration and a key, which [`Hasher::key`] tells.
+    pub(crate) fn with_key(config: FeatureConfig, key: u64) -> Self {
+        Self { config, key }
+    }
+
+    /// What distinguishes this hasher from others of its configuration, below 2⁵³.
+    pub(crate) fn key(&self) -> u64 {
+        self.key
+    }
+
+    /// The buckets of a sentence's distinct n-grams, in order.
+    pub(crate) fn row(&self, sentence: &[u32], row: &mut Vec<u32>) {
+        row.clear();
+        self.each(sentence, |_, _, bucket| row.push(bucket));
+        row.sort_unstable();
+        row.dedup();
     }
 
     /// Calls `visit(start, order, bucket)` for every n-gram; `start` counts from 0 with the opening

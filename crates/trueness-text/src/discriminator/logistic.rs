@@ -141,6 +141,16 @@ impl Logistic {
         Ok(best)
     }
 
+    /// A classifier of given weights, one for each bucket, and bias.
+    pub(crate) fn of(weights: Vec<f32>, bias: f32) -> Self {
+        Self { weights, bias, valid_loss: f64::NAN, rate: 0.0, epochs: 0 }
+    }
+
+    /// The weights, one for each bucket, and the bias.
+    pub(crate) fn parts(&self) -> (&[f32], f32) {
+        (&self.weights, self.bias)
+    }
+
     /// The logit of P(real) of one sentence's features.
     pub fn logit(&self, row: &[u32]) -> f32 {
         let scale = 1.0 / (row.len().max(1) as f32).sqrt();

@@ -86,6 +86,21 @@ impl Codec {
         Self { kind: Kind::Pieces { tokenizer, size }, start, end }
     }
 
+    /// Whether every id that can come up is below the number of ids.
+    ///
+    /// # Errors
+    /// [`Error::Input`] naming the id.
+    pub(super) fn check(&self) -> Result<()> {
+        let largest = match &self.kind {
+            Kind::Pieces { tokenizer, .. } => tokenizer.largest_id(),
+            _ => None,
+        };
+        match [Some(self.start), self.end, largest].into_iter().flatten().find(|&id| id as usize >= self.size()) {
+            Some(id) => Err(Error::Input(format!("token {id}: expected ids below {}", self.size()))),
+            None => Ok(()),
+        }
+    }
+
     /// The number of token ids.
     pub fn size(&self) -> usize {
         match &self.kind {
@@ -122,12 +137,19 @@ impl Codec {
         }
     }
 
-    /// The tokeniser, where sentences are cut into words.
-    pub(super) fn tokenizer(&self) -> Option<&Tokenizer> {
+    /// The tokeniser of a file, where there is one.
+    pub(crate) fn hugging_face(&self) -> Option<&HuggingFace> {
         match &self.kind {
-            Kind::Words { tokenizer, .. } => Some(tokenizer),
+            Kind::Words { tokenizer: Tokenizer::HuggingFace(tokenizer), .. } | Kind::Pieces { tokenizer, .. } => {
+                Some(tokenizer)
+            }
             _ => None,
         }
+    }
+
+    /// The id that stands for words that are not known.
+    pub(super) fn unknown(&self) -> Option<u32> {
+        matches!(self.kind, Kind::Words { .. }).then_some(1)
     }
 
     /// Whether sentences all have one length.

@@ -6,7 +6,7 @@
 
 use super::network::with_network;
 use super::{Codec, Generator, Network, Sizes};
-use crate::corpus::tokenize::HuggingFace;
+use crate::corpus::tokenize::{self, HuggingFace};
 use crate::corpus::{Tokenizer, Vocabulary};
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -69,7 +69,7 @@ impl Generator {
         if let Some(vocabulary) = codec.vocabulary() {
             write_json(&folder.join(WORDS), vocabulary.words())?;
         }
-        if let Some(Tokenizer::HuggingFace(tokenizer)) = codec.tokenizer() {
+        if let Some(tokenizer) = codec.hugging_face() {
             write_atomically(&folder.join(TOKENIZER), tokenizer.json()?.as_bytes())?;
         }
         match (&self.network, &self.sizes) {
@@ -111,13 +111,13 @@ impl Generator {
     }
 }
 
-fn write_json<T: Serialize + ?Sized>(path: &Path, value: &T) -> Result<()> {
+pub(crate) fn write_json<T: Serialize + ?Sized>(path: &Path, value: &T) -> Result<()> {
     let text = serde_json::to_string_pretty(value)
         .map_err(|error| trueness_core::Error::Failed(format!("cannot write {}: {error}", path.display())))?;
     Ok(write_atomically(path, (text + "\n").as_bytes())?)
 }
 
-fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
+pub(crate) fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
     use std::io::Read;
     let file = std::fs::File::open(path).map_err(trueness_core::Error::io("read", path))?;
     let mut text = String::new();
@@ -125,9 +125,11 @@ fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
     serde_json::from_str(&text).map_err(|error| Error::parse(path, error.to_string()))
 }
 
-/// The model folder that a path means: itself, or the one in a run's folder.
-fn find(path: &Path) -> Result<PathBuf> {
-    if path.join(ABOUT).exists() || path.join("config.json").exists() {
+/// The folder that a path means: itself, if it holds one of some files, or the one in a run's folder that
+/// does. `what` is what such a folder is called.
+pub(crate) fn find(path: &Path, files: &[&str], what: &str) -> Result<PathBuf> {
+    let holds = |folder: &Path| files.iter().any(|file| folder.join(file).exists());
+    if holds(path) {
         return Ok(path.to_owned());
     }
     let mut found = Vec::new();
@@ -136,7 +138,7 @@ fn find(path: &Path) -> Result<PathBuf> {
         // A run's models lie at seed-N/stages/NAME/model.
         for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
             let inner = entry.path();
-            if inner.join(ABOUT).exists() {
+            if holds(&inner) {
                 found.push(inner);
             } else if depth < 3 && inner.is_dir() {
                 look.push((inner, depth + 1));
@@ -145,12 +147,11 @@ fn find(path: &Path) -> Result<PathBuf> {
     }
     match found.as_slice() {
         [one] => Ok(one.clone()),
-        [] => Err(Error::Input(format!(
-            "{} is no model folder: expected {ABOUT}, or the config.json of a Hugging Face GPT-2",
-            path.display()
-        ))),
+        [] => {
+            Err(Error::Input(format!("{} is no {what} folder: expected {} in it", path.display(), files.join(" or "))))
+        }
         more => Err(Error::Input(format!(
-            "{} holds {} models: name one of them, for example {}",
+            "{} holds {} {what} folders: name one of them, for example {}",
             path.display(),
             more.len(),
             more[0].display()
@@ -163,7 +164,8 @@ fn find(path: &Path) -> Result<PathBuf> {
 /// # Errors
 /// If a file is missing, damaged or does not fit the others; the message names it.
 pub fn load(path: &Path, device: &Device) -> Result<Generator> {
-    let folder = find(path)?;
+    // The second is a folder of Hugging Face.
+    let folder = find(path, &[ABOUT, "config.json"], "model")?;
     if !folder.join(ABOUT).exists() {
         return of_hugging_face(&folder, device);
     }
@@ -196,8 +198,11 @@ pub fn load(path: &Path, device: &Device) -> Result<Generator> {
                 Codec::of_pieces(tokenizer, sizes.vocabulary, about.start, about.end)
             }
         }
-        name => Codec::with_words(name.parse()?, words()?)?,
+        // A name is all that is taken from the file: a path could lead anywhere.
+        name if tokenize::NAMES.contains(&name) => Codec::with_words(name.parse()?, words()?)?,
+        name => return Err(wrong(format!("there is no tokeniser {name:?}"))),
     };
+    codec.check().map_err(|error| wrong(error.to_string()))?;
     let (vocabulary, context) = match &about.sizes {
         Sizes::Lstm(sizes) => (sizes.vocabulary, usize::MAX),
         Sizes::Gpt2(sizes) => (sizes.vocabulary, sizes.context),
@@ -216,7 +221,13 @@ pub fn load(path: &Path, device: &Device) -> Result<Generator> {
     }
     let network = match about.sizes.init(device, Seed::new(0))? {
         Network::Lstm(model) => Network::Lstm(weights::load(model, &path)?),
-        Network::Gpt2(_) => Network::Gpt2(hugging_face::load(&folder, device)?.network),
+        Network::Gpt2(_) => {
+            let loaded = hugging_face::load(&folder, device)?;
+            if Sizes::Gpt2(loaded.config.clone()) != about.sizes {
+                return Err(wrong(format!("its sizes are not those of config.json: {:?}", loaded.config)));
+            }
+            Network::Gpt2(loaded.network)
+        }
     };
     Ok(Generator { network, sizes: about.sizes, codec, longest: about.longest, origin: about.origin })
 }
@@ -235,6 +246,7 @@ fn of_hugging_face(folder: &Path, device: &Device) -> Result<Generator> {
         ));
     }
     let codec = Codec::of_pieces(tokenizer, loaded.config.vocabulary, start, end);
+    codec.check()?;
     let longest = loaded.config.context - 1;
     let origin = format!("hugging-face|{}", codec.name());
     Ok(Generator { network: Network::Gpt2(loaded.network), sizes: Sizes::Gpt2(loaded.config), codec, longest, origin })

@@ -15,6 +15,7 @@ mod verbs;
 
 pub use codec::{Codec, Coded, UNKNOWN};
 pub use folder::{Card, load};
+pub(crate) use folder::{find as find_folder, read_json, write_json};
 pub use network::{Beginning, Kind, Network, NetworkKnobs, Sizes};
 pub use tool::{TRAIN, Train, TrainKnobs};
 pub use train::{Job, Observe, Trained, TrainingKnobs};
@@ -101,6 +102,9 @@ impl Generator {
     pub fn score(&self, sentences: &[Vec<u32>], watch: Watch<'_>) -> Result<SentenceScores> {
         let ends = (self.codec.start(), self.codec.end());
         let end = usize::from(ends.1.is_some());
+        if let Some(&id) = sentences.iter().flatten().find(|&&id| id as usize >= self.codec.size()) {
+            return Err(crate::Error::Input(format!("token {id}: expected ids below {}", self.codec.size())));
+        }
         if let Some(context) = self.context()
             && let Some(i) = sentences.iter().position(|s| s.len() + end > context)
         {
@@ -111,8 +115,7 @@ impl Generator {
                 context - end
             )));
         }
-        let logs =
-            with_network!(&self.network, model => train::sentence_log_probabilities(model, sentences, ends, watch))?;
+        let logs = with_network!(&self.network, model => train::sentence_log_probabilities(model, sentences, ends, None, watch))?;
         let tokens = sentences.iter().map(|s| (s.len() + end) as u32).collect();
         Ok(SentenceScores { nll: logs.into_iter().map(|log| -log).collect(), tokens })
     }
@@ -140,8 +143,7 @@ impl Generator {
             let rows: Vec<usize> = (0..sentences.len()).filter(of_kind).collect();
             let some: Vec<Vec<u32>> = rows.iter().map(|&i| sentences[i].clone()).collect();
             let ends = (start, end);
-            let logs =
-                with_network!(&self.network, model => train::sentence_log_probabilities(model, &some, ends, watch))?;
+            let logs = with_network!(&self.network, model => train::sentence_log_probabilities(model, &some, ends, None, watch))?;
             rows.into_iter().zip(logs).for_each(|(i, log)| found[i] = log);
         }
         Ok(found)

@@ -136,8 +136,14 @@ impl Sizes {
     /// In a few words, for signatures.
     pub fn signature(&self) -> String {
         match self {
-            Self::Lstm(c) => format!("lstm|emb:{}|hidden:{}x{}|keep:{}", c.embedding, c.layers, c.hidden, c.keep),
-            Self::Gpt2(c) => format!("gpt2|{}x{}|heads:{}|keep:{}", c.layers, c.size, c.heads, c.keep),
+            Self::Lstm(c) => format!(
+                "lstm|words:{}|emb:{}|hidden:{}x{}|keep:{}|init:{:?}",
+                c.vocabulary, c.embedding, c.layers, c.hidden, c.keep, c.init
+            ),
+            Self::Gpt2(c) => format!(
+                "gpt2|words:{}|{}x{}|heads:{}|inner:{}|context:{}|keep:{}",
+                c.vocabulary, c.layers, c.size, c.heads, c.inner, c.context, c.keep
+            ),
         }
     }
 }

@@ -207,8 +207,11 @@ impl<M: NextToken + Into<Network>> Task for Likelihood<'_, M> {
 
     fn validate(&self, model: &M, watch: Watch<'_>) -> trueness_core::Result<f64> {
         let codec = self.job.codec;
-        let logs = sentence_log_probabilities(model, self.job.valid, (codec.start(), codec.end()), watch)?;
-        let tokens: usize = self.job.valid.iter().map(|s| s.len() + usize::from(codec.end().is_some())).sum();
+        // A word that no training sentence has is never learned, and would only say how long it was not.
+        let ends = (codec.start(), codec.end());
+        let logs = sentence_log_probabilities(model, self.job.valid, ends, codec.unknown(), watch)?;
+        let known = |sentence: &Vec<u32>| sentence.iter().filter(|&&id| Some(id) != codec.unknown()).count();
+        let tokens: usize = self.job.valid.iter().map(|s| known(s) + usize::from(codec.end().is_some())).sum();
         Ok(-logs.iter().sum::<f64>() / tokens.max(1) as f64)
     }
 
@@ -227,15 +230,24 @@ impl<M: NextToken + Into<Network>> Task for Likelihood<'_, M> {
     }
 
     fn signature(&self) -> String {
-        format!("{}|decay:{}|{}", self.signature, self.job.training.weight_decay, self.job.data())
+        let codec = self.job.codec;
+        format!(
+            "{}|decay:{}|ends:{}/{:?}|{}",
+            self.signature,
+            self.job.training.weight_decay,
+            codec.start(),
+            codec.end(),
+            self.job.data()
+        )
     }
 }
 
-/// log p of every sentence in nats, its end included where there is one.
+/// log p of every sentence in nats, its end included where there is one; tokens `without` count nothing.
 pub(super) fn sentence_log_probabilities<M: NextToken>(
     model: &M,
     sentences: &[Vec<u32>],
     (start, end): (u32, Option<u32>),
+    without: Option<u32>,
     watch: Watch<'_>,
 ) -> trueness_core::Result<Vec<f64>> {
     // Sentences of like length together, so that little padding is computed.
@@ -252,7 +264,12 @@ pub(super) fn sentence_log_probabilities<M: NextToken>(
         }
         let (now, later) = rest.split_at(n);
         let batch: Vec<&[u32]> = now.iter().map(|&i| sentences[i].as_slice()).collect();
-        let sequences = Sequences::new(&batch, start, end);
+        let mut sequences = Sequences::new(&batch, start, end);
+        for (weight, &target) in sequences.weights.iter_mut().zip(&sequences.targets) {
+            if Some(target) == without {
+                *weight = 0.0;
+            }
+        }
         if sequences.time > 0 {
             let logs = model.log_probabilities(&sequences)?;
             for (&i, logs) in now.iter().zip(logs.chunks_exact(sequences.time)) {

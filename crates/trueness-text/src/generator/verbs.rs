@@ -84,6 +84,9 @@ impl Default for ScoreKnobs {
 /// # Errors
 /// If the folder or a file does not load, or a sentence is longer than the model sees.
 pub fn score_file(knobs: &ScoreKnobs, seed: Seed, watch: Watch<'_>) -> Result<Found> {
+    if !knobs.each.is_empty() && Path::new(&knobs.each).exists() {
+        return Err(Error::Input(format!("{} is there already: name another file", knobs.each)));
+    }
     let generator = folder::load(Path::new(&knobs.model), &trueness_nn::device::parse(&knobs.device)?)?;
     let (mut measures, mut warnings, mut each) = (Vec::new(), Vec::new(), String::new());
     let mut table = Table::new("Scores").words("file").numbers("nats per token").numbers("perplexity");

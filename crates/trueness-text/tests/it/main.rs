@@ -6,6 +6,7 @@ mod conformance;
 mod corpus;
 mod coverage;
 mod diversity;
+mod filter;
 mod frechet;
 mod generator;
 mod intervals;
