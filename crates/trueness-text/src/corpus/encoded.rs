@@ -58,6 +58,18 @@ impl Vocabulary {
     }
 }
 
+/// A hash of sentences' token ids, and how many there are: equal for equal sentences in the same order.
+pub(crate) fn fingerprint(sentences: &[Vec<u32>]) -> String {
+    let mut hasher = blake3::Hasher::new();
+    for sentence in sentences {
+        hasher.update(&(sentence.len() as u64).to_le_bytes());
+        for id in sentence {
+            hasher.update(&id.to_le_bytes());
+        }
+    }
+    format!("{}:{}", sentences.len(), &hasher.finalize().to_hex()[..16])
+}
+
 /// Token ids of many sentences, one after another in one array.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Encoded {

@@ -7,6 +7,7 @@ pub mod split;
 pub mod tokenize;
 pub mod tool;
 
+pub(crate) use encoded::fingerprint;
 pub use encoded::{Encoded, Vocabulary};
 pub use read::{Corpus, Lines, ReadOptions};
 pub use tokenize::Tokenizer;

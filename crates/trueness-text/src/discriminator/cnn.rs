@@ -5,7 +5,7 @@
 //! discrepancy 2·accuracy − 1 (arXiv 2005.01282), its odds p/(1 − p) the acceptance of the discriminator
 //! filter (arXiv 2004.02135).
 
-use crate::corpus::Encoded;
+use crate::corpus::{Encoded, fingerprint};
 use crate::{Error, Result};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -340,20 +340,6 @@ impl Shifted {
     }
 }
 
-impl Shifted {
-    /// How many sentences, and a hash of their token ids: a training does not go on with others.
-    fn signature(&self) -> String {
-        let mut hasher = blake3::Hasher::new();
-        for sentence in &self.0 {
-            hasher.update(&(sentence.len() as u64).to_le_bytes());
-            for id in sentence {
-                hasher.update(&id.to_le_bytes());
-            }
-        }
-        format!("{}:{}", self.0.len(), &hasher.finalize().to_hex()[..16])
-    }
-}
-
 /// The logits of sentences, in their order.
 fn logits(network: &TextCnn, sentences: &[Vec<u32>]) -> trueness_core::Result<Vec<f32>> {
     // Sentences of like length together, so that little padding is computed.
@@ -418,7 +404,8 @@ impl Task for Discrimination {
     }
 
     fn signature(&self) -> String {
-        let [a, b, c, d] = [&self.train[0], &self.train[1], &self.valid[0], &self.valid[1]].map(Shifted::signature);
+        let [a, b, c, d] =
+            [&self.train[0], &self.train[1], &self.valid[0], &self.valid[1]].map(|set| fingerprint(&set.0));
         format!("{}|train:{a}+{b}|valid:{c}+{d}", self.signature)
     }
 }

@@ -2,6 +2,7 @@
 
 use super::network::{Network, NetworkKnobs, with_network};
 use super::{Codec, Generator};
+use crate::corpus::fingerprint;
 use crate::error::{Error, Result};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -169,17 +170,7 @@ impl Job<'_> {
 
     /// A hash of the sentences, so that a training is not continued with others.
     fn data(&self) -> String {
-        let mut hasher = blake3::Hasher::new();
-        for sentences in [self.train, self.valid] {
-            hasher.update(&(sentences.len() as u64).to_le_bytes());
-            for sentence in sentences {
-                hasher.update(&(sentence.len() as u64).to_le_bytes());
-                for id in sentence {
-                    hasher.update(&id.to_le_bytes());
-                }
-            }
-        }
-        format!("data:{}", &hasher.finalize().to_hex()[..12])
+        format!("data:{}+{}", fingerprint(self.train), fingerprint(self.valid))
     }
 }
 
