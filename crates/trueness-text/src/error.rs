@@ -37,6 +37,14 @@ impl Error {
     pub fn parse_at(path: &Path, line: u64, message: impl Into<String>) -> Self {
         Self::Parse { path: path.to_owned(), line: Some(line), message: message.into() }
     }
+
+    /// The same error with the file named, where it names none.
+    pub fn at(self, path: &Path) -> Self {
+        match self {
+            Self::Input(message) => Self::parse(path, message),
+            other => other,
+        }
+    }
 }
 
 impl From<Error> for trueness_core::Error {

@@ -45,7 +45,9 @@ use trueness_core::StudyEntry;
 pub fn studies() -> trueness_core::Result<Vec<StudyEntry>> {
     Ok(vec![
         StudyEntry::new(study::Discrepancy, study::DISCREPANCY)?,
+        StudyEntry::new(study::FilterStudy, study::FILTER)?,
         StudyEntry::new(compare::Compare, compare::SOURCE)?,
         StudyEntry::new(generator::Train, generator::TRAIN)?,
+        StudyEntry::new(filter::FilterTrain, filter::FILTER_TRAIN)?,
     ])
 }

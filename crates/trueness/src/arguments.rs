@@ -56,10 +56,10 @@ const OF_RUNS: [&str; 7] = ["out", "force", "seed", "threads", "json", "quiet", 
 /// The shared options that act in a command.
 fn offered(command: &str) -> &'static [&'static str] {
     match command {
-        "run" | "text compare" | "text train" => &OF_RUNS,
+        "run" | "text compare" | "text train" | "text filter train" => &OF_RUNS,
         "text split" => &["out", "force", "seed", "json", "quiet"],
         "text stats" | "text score" => &["seed", "threads", "json", "quiet"],
-        "text sample" => &["seed", "threads", "quiet"],
+        "text sample" | "text filter apply" => &["seed", "threads", "quiet"],
         "report" => &["json", "quiet"],
         "list" | "explain" | "compare" => &["json"],
         _ => &[],
@@ -190,12 +190,21 @@ pub(crate) fn command() -> anyhow::Result<clap::Command> {
         .about("Tools for texts of your own")
         .subcommand_required(true)
         .arg_required_else_help(true);
+    let mut filter = clap::Command::new("filter")
+        .about("Keep those generated sentences that could be real")
+        .subcommand_required(true)
+        .arg_required_else_help(true);
     for tool in crate::text::tools().context("the text toolkit's tools")? {
         let name = format!("text {}", tool.verb);
         let resumable = offered(&name).contains(&"resume");
-        let verb = schema::command(tool.verb, tool.about, &tool.knobs, resumable).after_help(tool.after);
-        text = text.subcommand(with_common(verb, &name));
+        let (group, verb) = tool.verb.split_once(' ').unwrap_or(("", tool.verb));
+        let verb = schema::command(verb, tool.about, &tool.knobs, resumable).after_help(tool.after);
+        match group {
+            "" => text = text.subcommand(with_common(verb, &name)),
+            _ => filter = filter.subcommand(with_common(verb, &name)),
+        }
     }
+    text = text.subcommand(filter);
     let mut command = Cli::command();
     let names: Vec<String> = command.get_subcommands().map(|command| command.get_name().to_owned()).collect();
     for name in &names {
@@ -228,7 +237,11 @@ pub(crate) fn parse() -> Result<Arguments, ExitCode> {
     if let Some(("text", text)) = matches.subcommand()
         && let Some((verb, verb_matches)) = text.subcommand()
     {
-        let command = Command::Text { verb: verb.to_owned(), matches: verb_matches.clone() };
+        let (verb, verb_matches) = match verb_matches.subcommand() {
+            Some((second, matches)) => (format!("{verb} {second}"), matches),
+            None => (verb.to_owned(), verb_matches),
+        };
+        let command = Command::Text { verb, matches: verb_matches.clone() };
         return Ok(Arguments { common: Common::of(verb_matches), command });
     }
     let common = matches.subcommand().map(|(_, matches)| Common::of(matches)).unwrap_or_default();

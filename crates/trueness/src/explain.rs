@@ -24,7 +24,7 @@ pub(crate) fn list(studies: &[StudyEntry], common: &Common) -> anyhow::Result<Ex
                 entry.name(),
                 manifest.title,
                 "",
-                entry.name().replace('/', " ")
+                entry.name().replace(['/', '-'], " ")
             );
             continue;
         }
@@ -69,7 +69,7 @@ pub(crate) fn explain(studies: &[StudyEntry], name: Option<&str>, common: &Commo
         return Ok(ExitCode::SUCCESS);
     };
     let wanted = name.trim().replace(' ', "/");
-    if let Some(tool) = tools.iter().find(|tool| wanted == format!("text/{}", tool.verb)) {
+    if let Some(tool) = tools.iter().find(|tool| wanted == format!("text/{}", tool.verb.replace(' ', "/"))) {
         return show(
             &format!("# trueness text {}\n\n{}\n\n{}", tool.verb, tool.about, knobs_table(&tool.knobs)),
             &tool.schema,

@@ -56,8 +56,12 @@ pub(crate) fn command(verb: &'static str, about: &'static str, knobs: &[Knob], r
         }
         let mut arg = Arg::new(knob.path.clone());
         if let Some(index) = position(knob) {
-            arg = arg.index(index).value_name(knob.path.trim_end_matches('s').to_uppercase());
-            arg = if resumable { arg.required_unless_present("resume") } else { arg.required(true) };
+            let name = if is_list { knob.path.trim_end_matches('s') } else { &knob.path };
+            arg = arg.index(index).value_name(name.to_uppercase());
+            // Some positions can be left out where another option stands for them.
+            let instead = knob.schema.get("x-instead").and_then(Value::as_str).map(str::to_owned);
+            let instead: Vec<String> = instead.into_iter().chain(resumable.then(|| "resume".to_owned())).collect();
+            arg = if instead.is_empty() { arg.required(true) } else { arg.required_unless_present_any(instead) };
             if is_list {
                 arg = arg.num_args(1..);
             }

@@ -9,14 +9,16 @@ use anyhow::anyhow;
 use clap::ArgMatches;
 use serde_json::{Value, json};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 use trueness_core::run::folder;
 use trueness_core::study::knobs::{self, Knob};
 use trueness_core::{Clock, Error, Seed, StudyEntry, Watch};
 use trueness_text::compare::CompareKnobs;
 use trueness_text::corpus::tool::{self, SplitKnobs, StatsKnobs};
+use trueness_text::filter::{self, ApplyKnobs, FilterTrainKnobs, Passed};
 use trueness_text::generator::{self, SampleKnobs, ScoreKnobs, TrainKnobs};
 
-/// A verb of a toolkit.
+/// A verb of a toolkit, of one word or two.
 pub(crate) struct Tool {
     pub(crate) verb: &'static str,
     pub(crate) about: &'static str,
@@ -70,6 +72,20 @@ pub(crate) fn tools() -> anyhow::Result<Vec<Tool>> {
             knobs: knobs::list::<ScoreKnobs>()?,
             schema: knobs::schema_of::<ScoreKnobs>(),
         },
+        Tool {
+            verb: "filter train",
+            about: "Train a discriminator that keeps those generated sentences that could be real, and judge it by a fresh one",
+            after: "Example: trueness text filter train real.txt generated.txt --accept 0.5 --out my-filter",
+            knobs: knobs::list::<FilterTrainKnobs>()?,
+            schema: knobs::schema_of::<FilterTrainKnobs>(),
+        },
+        Tool {
+            verb: "filter apply",
+            about: "Put a stream of sentences through a filter: kept lines go to standard output",
+            after: "Example: my-generator | trueness text filter apply my-filter --rejected rejected.txt > kept.txt",
+            knobs: knobs::list::<ApplyKnobs>()?,
+            schema: knobs::schema_of::<ApplyKnobs>(),
+        },
     ])
 }
 
@@ -86,6 +102,8 @@ pub(crate) fn run(
     match verb {
         "compare" => study(studies, "text/compare", given, common),
         "train" => study(studies, "text/train", given, common),
+        "filter train" => study(studies, "text/filter-train", given, common),
+        "filter apply" => filter(&resolve(&given)?, common),
         "sample" => {
             let knobs: SampleKnobs = resolve(&given)?;
             let seed = Seed::new(common.seed());
@@ -130,6 +148,63 @@ fn study(studies: &[StudyEntry], name: &str, given: Value, common: &Common) -> a
         strict: false,
     };
     execute::start(task, common)
+}
+
+/// Standard output, for as long as somebody reads it.
+struct Out<'a> {
+    out: std::io::StdoutLock<'static>,
+    gone: &'a AtomicBool,
+}
+
+impl Out<'_> {
+    fn noted<T>(&self, done: std::io::Result<T>) -> std::io::Result<T> {
+        if done.as_ref().is_err_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe) {
+            self.gone.store(true, Ordering::Relaxed);
+        }
+        done
+    }
+}
+
+impl std::io::Write for Out<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let done = self.out.write(bytes);
+        self.noted(done)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        let done = self.out.flush();
+        self.noted(done)
+    }
+}
+
+/// Filters standard input, and says on standard error what came of it.
+fn filter(knobs: &ApplyKnobs, common: &Common) -> anyhow::Result<ExitCode> {
+    let clock = SystemClock::start();
+    let gone = AtomicBool::new(false);
+    let applied = pooled(common, |watch| {
+        let input = std::io::BufReader::with_capacity(1 << 16, std::io::stdin());
+        let out = std::io::BufWriter::with_capacity(1 << 16, Out { out: std::io::stdout().lock(), gone: &gone });
+        Ok(filter::apply(knobs, input, out, Seed::new(common.seed()), watch).map_err(Error::from)?)
+    });
+    let applied = match applied {
+        // A reader that has gone away (`| head`) is no error.
+        Err(_) if gone.load(Ordering::Relaxed) => return Ok(ExitCode::SUCCESS),
+        applied => applied?,
+    };
+    let Passed { kept, rejected, .. } = applied.passed;
+    if !common.quiet {
+        let (n, seconds) = (kept + rejected, clock.seconds());
+        terminal::complain(&format!(
+            "kept {kept} of {n} lines, a share of {:.4} where {:.4} was asked for, in {seconds:.1} s ({:.0} lines/s)",
+            kept as f64 / n.max(1) as f64,
+            applied.asked,
+            n as f64 / seconds.max(1e-9),
+        ));
+        for warning in &applied.warnings {
+            terminal::complain(&format!("warning: {warning}"));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn resolve<K: serde::Serialize + serde::de::DeserializeOwned + schemars::JsonSchema + Default>(

@@ -1,6 +1,7 @@
 //! What can be asked of a comparison.
 
 use super::guards;
+use super::neural::NeuralLm;
 use crate::corpus::{Corpus, Tokenizer, read, tokenize};
 use crate::discriminator::Classifier;
 use crate::error::{Error, Result};
@@ -66,6 +67,11 @@ pub struct CompareKnobs {
     /// The order of the n-gram language model.
     #[schemars(range(min = 1, max = 5))]
     pub lm_order: usize,
+    /// Train a network too for the LM scores, minutes each: none, lstm or gpt2.
+    pub neural_lm: NeuralLm,
+    /// Passes over the sentences that such a network takes, at most.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub lm_epochs: usize,
     /// The device that networks train on.
     pub device: String,
 }
@@ -88,6 +94,8 @@ impl Default for CompareKnobs {
             trained_on: String::new(),
             compat: String::new(),
             lm_order: 4,
+            neural_lm: NeuralLm::None,
+            lm_epochs: 30,
             device: "cpu".to_owned(),
         }
     }
@@ -119,6 +127,9 @@ impl CompareKnobs {
             return Err(Error::Input(format!(
                 "cannot rank by {by:?}: it is not measured, or neither end of it is better"
             )));
+        }
+        if by.contains("neural-lm") && self.neural_lm == NeuralLm::None {
+            return Err(Error::Input(format!("cannot rank by {by:?} without --neural-lm lstm or --neural-lm gpt2")));
         }
         if by == "dd-excess" && !self.scores.is_empty() {
             return Err(Error::Input(

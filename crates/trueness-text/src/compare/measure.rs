@@ -28,9 +28,9 @@ pub(super) struct Job<'a> {
     pub(super) candidate: &'a Text,
     pub(super) vocabulary: &'a Vocabulary,
     pub(super) field: Field,
-    subject: String,
+    pub(super) subject: String,
     /// What every signature ends with.
-    provenance: String,
+    pub(super) provenance: String,
     pub(super) seed: Seed,
 }
 
@@ -50,19 +50,22 @@ pub(super) struct Field {
     /// That of the largest.
     pub(super) largest: usize,
     /// How many words the real text and all candidates have together.
-    words: usize,
+    pub(super) words: usize,
+    /// Tokens of the longest sentence of all candidates.
+    pub(super) longest: usize,
 }
 
 impl Field {
     /// Reads all candidates; `vocabulary` holds the words of the real text.
     fn of(knobs: &CompareKnobs, tokenizer: &Tokenizer, mut vocabulary: Vocabulary, seed: Seed) -> Result<Self> {
-        let (mut smallest, mut largest) = (usize::MAX, 0);
+        let (mut smallest, mut largest, mut longest) = (usize::MAX, 0, 0);
         for path in &knobs.candidates {
             let (text, _) = load(path, tokenizer, knobs.sample, &mut vocabulary, seed)?;
             smallest = smallest.min(text.corpus.len());
             largest = largest.max(text.corpus.len());
+            longest = longest.max(text.encoded.iter().map(<[u32]>::len).max().unwrap_or(0));
         }
-        Ok(Self { smallest, largest, words: vocabulary.len() })
+        Ok(Self { smallest, largest, words: vocabulary.len(), longest })
     }
 }
 
@@ -206,6 +209,7 @@ fn others(job: &Job<'_>, run: &mut Run<'_>, embeddings: Option<(Embeddings, Embe
     if knobs.measures("lm") {
         run.watch().step("language model", 0, 0)?;
         all.extend(language_models(job, &equal.encoded, seed)?);
+        all.extend(super::neural::scores(job, &equal.encoded, run)?);
     }
     if knobs.measures("diversity") {
         run.watch().step("diversity", 0, 0)?;

@@ -7,10 +7,12 @@ mod dd;
 mod guards;
 mod knobs;
 mod measure;
+mod neural;
 mod rank;
 mod report;
 
 pub use knobs::{CompareKnobs, METRICS};
+pub use neural::NeuralLm;
 
 use crate::corpus::{self, Corpus, Encoded, Tokenizer, Vocabulary};
 use crate::error::{Error, Result};

@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use rand::RngExt;
 use rand::seq::SliceRandom;
 use rustc_hash::FxHashMap;
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
 use trueness_core::{AtomicFile, Seed};
@@ -152,6 +153,42 @@ fn whole_groups<S: AsRef<str>>(
     parts.pop();
     for (i, part) in parts.iter_mut().enumerate() {
         part.shuffle(&mut seed.child("split/parts").nth(i as u64).rng());
+    }
+    Ok(parts)
+}
+
+/// Divides sentences into those to learn from and about the given share to hold out. All copies of a sentence
+/// (see [`SplitOptions::keep_duplicates_together`] for what counts as one) fall on one side.
+///
+/// # Errors
+/// [`Error::Input`] for fewer than two different sentences.
+pub fn hold_out(sentences: Vec<String>, share: f64, seed: Seed) -> Result<[Vec<String>; 2]> {
+    let mut groups: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    for (i, sentence) in sentences.iter().enumerate() {
+        groups.entry(normalise(sentence, true)).or_default().push(i);
+    }
+    let mut groups: Vec<Vec<usize>> = groups.into_values().collect();
+    if groups.len() < 2 {
+        return Err(Error::Input(format!(
+            "expected at least two different sentences, one of them to hold out; got {}",
+            groups.len()
+        )));
+    }
+    groups.shuffle(&mut seed.rng());
+    let wanted = ((sentences.len() as f64 * share).round() as usize).max(1);
+    let mut held = vec![false; sentences.len()];
+    let mut count = 0;
+    // At least one group is left to learn from.
+    for group in &groups[1..] {
+        if count >= wanted {
+            break;
+        }
+        group.iter().for_each(|&i| held[i] = true);
+        count += group.len();
+    }
+    let mut parts = [Vec::new(), Vec::new()];
+    for (sentence, held) in sentences.into_iter().zip(held) {
+        parts[usize::from(held)].push(sentence);
     }
     Ok(parts)
 }

@@ -10,18 +10,25 @@
 
 mod acceptance;
 mod folder;
+mod judge;
 mod scorer;
 mod stream;
+mod tool;
+mod verb;
 
 pub use acceptance::{Mode, Rule};
+pub use judge::{Judgement, judge};
 pub use scorer::Scorer;
 pub use stream::{Format, Passed, pass};
+pub use tool::{FILTER_TRAIN, FilterTrain, FilterTrainKnobs};
+pub use verb::{Applied, ApplyKnobs, apply};
 
 use crate::discriminator::Protocol;
 use crate::error::{Error, Result};
 use crate::generator::Codec;
 use rand::RngExt;
 use rayon::prelude::*;
+use std::path::PathBuf;
 use trueness_core::{Seed, Watch};
 
 /// One discriminator with its rule.
@@ -53,6 +60,8 @@ pub struct FilterConfig {
     pub mode: Mode,
     /// The share that each stage is to keep, one entry a stage.
     pub acceptance: Vec<f64>,
+    /// A folder for the state of networks in training, from which an interrupted training goes on.
+    pub checkpoints: Option<PathBuf>,
 }
 
 impl Filter {
@@ -100,13 +109,13 @@ impl Filter {
                 part.iter().zip(kept).filter_map(|(sentence, kept)| kept.then_some(sentence)).collect();
             let part = codec.to_vocabulary(&codec.encode(&part)?.sentences);
             let vocabulary = codec.vocabulary().map_or(0, crate::corpus::Vocabulary::len);
+            let checkpoints = config.checkpoints.as_ref().map(|folder| folder.join(format!("stage-{}", i + 1)));
             let trained =
-                Scorer::train(&config.protocol, &real, &part, vocabulary, seed, watch).map_err(
-                    |error| match error {
-                        Error::Input(what) => Error::Input(format!("stage {}: {what}", i + 1)),
-                        other => other,
-                    },
-                )?;
+                Scorer::train(&config.protocol, &real, &part, vocabulary, checkpoints.as_deref(), seed, watch);
+            let trained = trained.map_err(|error| match error {
+                Error::Input(what) => Error::Input(format!("stage {}: {what}", i + 1)),
+                other => other,
+            })?;
             let acceptance = config.acceptance[i];
             let rule = Rule::solve(config.mode, acceptance, &trained.pool)?;
             filter.stages.push(Stage { scorer: trained.scorer, rule, acceptance });
@@ -126,6 +135,22 @@ impl Filter {
         &self.stages
     }
 
+    /// The calibrated logits of P(real) that the first stage gives to sentences.
+    ///
+    /// # Errors
+    /// Where a tokeniser fails.
+    pub fn logits<S: AsRef<str> + Sync>(&self, sentences: &[S]) -> Result<Vec<f64>> {
+        let encoded = self.codec.to_vocabulary(&self.codec.encode(sentences)?.sentences);
+        self.stages.first().map_or(Ok(Vec::new()), |stage| stage.scorer.logits(&encoded))
+    }
+
+    /// The filter of the first stages alone.
+    #[must_use]
+    pub fn first(&self, stages: usize) -> Self {
+        let signature = format!("{}|first:{stages}", self.signature);
+        Self { codec: self.codec.clone(), stages: self.stages.iter().take(stages).cloned().collect(), signature }
+    }
+
     /// What the filter depends on, in a few words.
     pub fn signature(&self) -> &str {
         &self.signature
@@ -142,10 +167,14 @@ impl Filter {
     /// # Errors
     /// Where a tokeniser fails.
     pub fn decide<S: AsRef<str> + Sync>(&self, sentences: &[S], first: u64, seed: Seed) -> Result<Vec<bool>> {
+        self.decide_coded(&self.codec.encode(sentences)?.sentences, first, seed)
+    }
+
+    fn decide_coded(&self, sentences: &[Vec<u32>], first: u64, seed: Seed) -> Result<Vec<bool>> {
         if self.stages.is_empty() || sentences.is_empty() {
             return Ok(vec![true; sentences.len()]);
         }
-        let encoded = self.codec.to_vocabulary(&self.codec.encode(sentences)?.sentences);
+        let encoded = self.codec.to_vocabulary(sentences);
         let mut keep = vec![1.0; sentences.len()];
         for stage in &self.stages {
             for (keep, logit) in keep.iter_mut().zip(stage.scorer.logits(&encoded)?) {

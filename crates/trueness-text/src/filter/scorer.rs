@@ -9,6 +9,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use trueness_core::{Seed, Watch};
+use trueness_nn::Checkpoints;
 use trueness_nn::burn::tensor::Device;
 
 /// The share of the generated sentences that chooses, calibrates and finds the rule; of the real ones it is
@@ -77,6 +78,7 @@ impl Scorer {
         real: &Encoded,
         generated: &Encoded,
         vocabulary: usize,
+        checkpoints: Option<&Path>,
         seed: Seed,
         watch: Watch<'_>,
     ) -> Result<Trained> {
@@ -104,8 +106,19 @@ impl Scorer {
                     let side = |i: usize| (real.subset(&real_rows[i]), generated.subset(&generated_rows[i]));
                     let (train, valid) = (side(0), side(1));
                     let (train, valid) = ((&train.0, &train.1), (&valid.0, &valid.1));
-                    let seed = seed.child("filter/cnn");
-                    let trained = cnn::train(&protocol.cnn, train, valid, vocabulary, &device, seed, watch)?;
+                    let checkpoints = match checkpoints {
+                        Some(folder) => Some(Checkpoints::new(folder.to_owned(), 1)?),
+                        None => None,
+                    };
+                    let job = cnn::Job {
+                        config: &protocol.cnn,
+                        train,
+                        valid,
+                        vocabulary_size: vocabulary,
+                        device: &device,
+                        checkpoints: checkpoints.as_ref(),
+                    };
+                    let trained = job.run(seed.child("filter/cnn"), watch)?;
                     vec![Network::Cnn { trained: Box::new(trained), config: protocol.cnn.clone() }]
                 }
             };

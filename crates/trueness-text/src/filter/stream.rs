@@ -31,6 +31,10 @@ pub struct Passed {
     pub kept: u64,
     /// Lines that were rejected.
     pub rejected: u64,
+    /// Tokens of all of them.
+    pub tokens: u64,
+    /// Tokens that the filter does not know.
+    pub unknown: u64,
 }
 
 /// Reads lines from `input`, writes the kept ones to `kept` as they are, and the others to `rejected` if it
@@ -87,7 +91,10 @@ pub fn pass(
             lines.push(line);
         }
         watch.step("filter", seen, 0)?;
-        for (line, keep) in lines.iter().zip(filter.decide(&texts, seen, seed)?) {
+        let coded = filter.codec.encode(&texts)?;
+        passed.unknown += coded.unknown;
+        passed.tokens += coded.sentences.iter().map(|sentence| sentence.len() as u64).sum::<u64>();
+        for (line, keep) in lines.iter().zip(filter.decide_coded(&coded.sentences, seen, seed)?) {
             if keep {
                 passed.kept += 1;
                 writeln!(kept, "{line}").map_err(|error| failed("write what is kept", error))?;

@@ -159,6 +159,18 @@ pub(crate) fn find(path: &Path, files: &[&str], what: &str) -> Result<PathBuf> {
     }
 }
 
+/// The files of a model folder, or of the run that trained it, in a fixed order.
+///
+/// # Errors
+/// If it is none.
+pub fn files(path: &Path) -> Result<Vec<PathBuf>> {
+    let folder = find(path, &[ABOUT, "config.json"], "model")?;
+    let listed = std::fs::read_dir(&folder).map_err(trueness_core::Error::io("read", &folder))?;
+    let mut files: Vec<PathBuf> = listed.flatten().map(|entry| entry.path()).filter(|path| path.is_file()).collect();
+    files.sort();
+    Ok(files)
+}
+
 /// Reads a generator from a model folder, or from the folder of the run that trained it.
 ///
 /// # Errors

@@ -7,14 +7,17 @@
 //! has to be known.
 
 mod codec;
+mod evaluator;
 mod folder;
 mod network;
+mod source;
 pub mod tool;
 mod train;
 mod verbs;
 
 pub use codec::{Codec, Coded, UNKNOWN};
-pub use folder::{Card, load};
+pub use evaluator::{Evaluator, evaluate};
+pub use folder::{Card, files, load};
 pub(crate) use folder::{find as find_folder, read_json, write_json};
 pub use network::{Beginning, Kind, Network, NetworkKnobs, Sizes};
 pub use tool::{TRAIN, Train, TrainKnobs};

@@ -3,16 +3,14 @@
 //! It is a [`Study`] of one unit like any other, so that it has a run folder, a report, and can be
 //! interrupted and resumed.
 
-use super::{Beginning, Card, Codec, Job, Kind, NetworkKnobs, TrainingKnobs};
-use crate::corpus::duplicates::normalise;
+use super::source::{SEQGAN, Source, check_oracle};
+use super::{Beginning, Card, Generator, Job, Kind, NetworkKnobs, TrainingKnobs};
 use crate::corpus::{Tokenizer, read, tokenize};
-use crate::error::{Error, Result};
-use rand::seq::SliceRandom;
+use crate::error::Result;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use trueness_core::report::{Axis, Figure, Kind as Drawn, Report, Samples, Series};
+use trueness_core::report::{Axis, Block, Figure, Kind as Drawn, Report, Samples, Series};
 use trueness_core::{Findings, Measure, Run, Seed, Study, StudySource};
 use trueness_nn::{Checkpoints, Sampling, Schedule};
 
@@ -33,10 +31,18 @@ const SHOWN: usize = 20;
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub struct TrainKnobs {
     /// Sentences to learn from: one a line, UTF-8, plain or gzip.
-    #[schemars(extend("x-position" = 1))]
+    #[schemars(extend("x-position" = 1, "x-instead" = "oracle"))]
     pub corpus: String,
     /// The network: lstm or gpt2.
     pub model: Kind,
+    /// Learn from samples of an oracle, whose density is known, instead of a corpus: seqgan (a new LSTM with normal weights), an oracle.safetensors, or a model folder.
+    pub oracle: String,
+    /// How many sentences to draw from the oracle to learn from.
+    #[schemars(range(min = 1, max = 100_000_000))]
+    pub oracle_n: usize,
+    /// How many samples the generator is measured on after each pass, and at the end.
+    #[schemars(range(min = 2, max = 10_000_000))]
+    pub oracle_samples: usize,
     /// Sentences that choose the pass, in a file of their own; a share of the corpus where none is named.
     pub valid: String,
     /// The share of the corpus that is held out to choose the pass.
@@ -96,6 +102,9 @@ impl Default for TrainKnobs {
         let (network, training) = (NetworkKnobs::default(), TrainingKnobs::default());
         Self {
             corpus: String::new(),
+            oracle: String::new(),
+            oracle_n: 10_000,
+            oracle_samples: 2000,
             model: network.model,
             valid: String::new(),
             valid_share: 0.1,
@@ -175,8 +184,13 @@ impl Study for Train {
     type Unit = TrainUnit;
 
     fn check(&self, knobs: &TrainKnobs) -> trueness_core::Result<()> {
-        if knobs.corpus.is_empty() {
-            return Err(trueness_core::Error::Input("expected a file of sentences to learn from".to_owned()));
+        if knobs.corpus.is_empty() == knobs.oracle.is_empty() {
+            return Err(trueness_core::Error::Input(
+                "expected either a file of sentences to learn from, or an oracle".to_owned(),
+            ));
+        }
+        if !knobs.oracle.is_empty() {
+            check_oracle(knobs)?;
         }
         trueness_nn::device::parse(&knobs.device)?;
         knobs.tokenizer.parse::<Tokenizer>()?;
@@ -192,8 +206,19 @@ impl Study for Train {
 
     fn inputs(&self, knobs: &TrainKnobs) -> trueness_core::Result<Vec<PathBuf>> {
         let tokenizer = !tokenize::NAMES.contains(&knobs.tokenizer.as_str());
-        let files = [(true, &knobs.corpus), (!knobs.valid.is_empty(), &knobs.valid), (tokenizer, &knobs.tokenizer)];
-        Ok(files.into_iter().filter(|(given, _)| *given).map(|(_, file)| file.into()).collect())
+        let files = [
+            (!knobs.corpus.is_empty(), &knobs.corpus),
+            (!knobs.valid.is_empty(), &knobs.valid),
+            (tokenizer, &knobs.tokenizer),
+        ];
+        let mut files: Vec<PathBuf> =
+            files.into_iter().filter(|(given, _)| *given).map(|(_, file)| file.into()).collect();
+        if Path::new(&knobs.oracle).is_dir() {
+            files.extend(super::files(Path::new(&knobs.oracle))?);
+        } else if !knobs.oracle.is_empty() && knobs.oracle != SEQGAN {
+            files.push((&knobs.oracle).into());
+        }
+        Ok(files)
     }
 
     fn plan(&self, _knobs: &TrainKnobs) -> trueness_core::Result<Vec<TrainUnit>> {
@@ -212,6 +237,9 @@ impl Study for Train {
             for (i, epoch) in kept.history.iter().enumerate() {
                 stage.log("nats-per-token/train", i as u64 + 1, epoch.train_loss)?;
                 stage.log("nats-per-token/valid", i as u64 + 1, epoch.metric)?;
+                for (name, value) in &epoch.observed {
+                    stage.log(name, i as u64 + 1, *value)?;
+                }
             }
             Ok(kept)
         });
@@ -228,6 +256,7 @@ impl Study for Train {
         let mut report = report
             .lead(format!("{} The best pass is {} of {}.", kept.lead, kept.best.epoch, kept.history.len()))
             .figure(curves(&kept))
+            .blocks(truth(&kept))
             .key_values([
                 ("sample from it", "trueness text sample THIS-RUN --n 1000 > samples.txt"),
                 ("score text by it", "trueness text score THIS-RUN held-out.txt"),
@@ -239,6 +268,30 @@ impl Study for Train {
         report = report.samples(samples);
         Ok(report)
     }
+}
+
+/// NLL-oracle over the passes, beside where it began and the oracle's entropy; nothing for a corpus.
+fn truth(kept: &Kept) -> Option<Block> {
+    let value = |name: &str| kept.measures.iter().find(|m| m.name == name).and_then(|m| m.estimate.value);
+    let (start, entropy) = (value("nll-oracle-start")?, value("oracle-entropy")?);
+    let mut series = Series::new("generator's samples", Drawn::Line).point(0.0, start);
+    for (i, epoch) in kept.history.iter().enumerate() {
+        if let Some(nll) = epoch.observed.get("nll-oracle") {
+            series = series.point(i as f64 + 1.0, *nll);
+        }
+    }
+    Some(Block::Figure(Box::new(
+        Figure::new("nll-oracle", "NLL-oracle over the passes")
+            .x(Axis::new("pass"))
+            .y(Axis::new("NLL-oracle").unit("nats/token"))
+            .series(series)
+            .reference_y(entropy, "the oracle's entropy")
+            .caption(
+                "What the oracle says of samples at temperature 1. It is of quality alone: a generator that repeats \
+                 the oracle's likeliest sentence goes below the entropy. DD by both densities, and NLL-gen, see \
+                 that.",
+            ),
+    )))
 }
 
 fn curves(kept: &Kept) -> Figure {
@@ -260,94 +313,46 @@ fn curves(kept: &Kept) -> Figure {
         )
 }
 
-/// Sentences to learn from and to choose by.
-fn divide(knobs: &TrainKnobs, seed: Seed) -> Result<(Vec<String>, Vec<String>)> {
-    let corpus = read::read(Path::new(&knobs.corpus))?.sentences;
-    if !knobs.valid.is_empty() {
-        return Ok((corpus, read::read(Path::new(&knobs.valid))?.sentences));
-    }
-    let mut groups: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-    for (i, sentence) in corpus.iter().enumerate() {
-        groups.entry(normalise(sentence, true)).or_default().push(i);
-    }
-    let mut groups: Vec<Vec<usize>> = groups.into_values().collect();
-    if groups.len() < 2 {
-        return Err(Error::parse(
-            Path::new(&knobs.corpus),
-            format!("expected at least two different sentences, one of them to hold out; got {}", groups.len()),
-        ));
-    }
-    groups.shuffle(&mut seed.child("train/valid").rng());
-    let wanted = ((corpus.len() as f64 * knobs.valid_share).round() as usize).max(1);
-    let mut held = vec![false; corpus.len()];
-    let mut count = 0;
-    // At least one group is left to learn from.
-    for group in &groups[1..] {
-        if count >= wanted {
-            break;
-        }
-        group.iter().for_each(|&i| held[i] = true);
-        count += group.len();
-    }
-    let (mut train, mut valid) = (Vec::new(), Vec::new());
-    for (sentence, held) in corpus.into_iter().zip(held) {
-        if held { valid.push(sentence) } else { train.push(sentence) }
-    }
-    Ok((train, valid))
-}
-
 fn train(knobs: &TrainKnobs, folder: &Path, seed: Seed, watch: trueness_core::Watch<'_>) -> Result<Kept> {
-    let (train, valid) = divide(knobs, seed)?;
-    let codec = Codec::of_words(&train, knobs.tokenizer.parse()?, knobs.min_count)?;
-    let (coded, held) = (codec.encode(&train)?, codec.encode(&valid)?);
-    let longest = match knobs.length {
-        0 => coded.sentences.iter().map(Vec::len).max().unwrap_or(0).max(1),
-        length => length,
-    };
-    let mut warnings = Vec::new();
-    let mut fitting = |what: &str, sentences: Vec<Vec<u32>>| -> Vec<Vec<u32>> {
-        let all = sentences.len();
-        let kept: Vec<Vec<u32>> = sentences.into_iter().filter(|s| !s.is_empty() && s.len() <= longest).collect();
-        if kept.len() < all {
-            warnings.push(format!(
-                "{} of {all} {what} sentences are left out: empty, or over {longest} tokens",
-                all - kept.len()
-            ));
-        }
-        kept
-    };
-    let (train, valid) = (fitting("training", coded.sentences), fitting("validation", held.sentences));
-    if held.unknown > 0 {
-        warnings.push(format!(
-            "{} tokens of the validation sentences are not known to the model, for example {}",
-            held.unknown,
-            held.examples.join(", ")
-        ));
-    }
-    let device = trueness_nn::device::parse(&knobs.device)?;
+    let source = Source::open(knobs, folder, seed)?;
+    let Source { codec, train, valid, longest, truth, .. } = &source;
+    let device = trueness_nn::device::parse(&knobs.device)?.autodiff();
     let checkpoints = Checkpoints::new(folder.join("fit"), 1)?;
-    let trained = Job {
+    let observe = |generator: &Generator, _, seed| {
+        let scores = truth.as_ref().map(|truth| truth.nll_oracle(generator, seed, watch)).transpose()?;
+        let mean = scores.and_then(|(scores, _)| scores.mean());
+        Ok(mean.map(|mean| ("nll-oracle".to_owned(), mean)).into_iter().collect())
+    };
+    let job = Job {
         network: &knobs.network(),
         training: &knobs.training(),
-        codec: &codec,
-        train: &train,
-        valid: &valid,
-        longest,
-        device: &device.clone().autodiff(),
+        codec,
+        train,
+        valid,
+        longest: *longest,
+        device: &device,
         checkpoints: Some(&checkpoints),
-        observe: None,
-    }
-    .run(seed, watch)?;
+        observe: Some(&observe),
+    };
+    let trained = job.run(seed, watch)?;
     let generator = &trained.generator;
-    let scores = generator.score(&valid, watch)?;
-    let nats = scores.estimate(seed.child("train/score"));
+    let scores = generator.score(valid, watch)?;
     let signature = generator.signature().to_owned();
     let of = |name: &str, estimate| Measure::new(name, estimate).signed(signature.clone());
-    let measures =
-        vec![of("valid-nll", nats.clone()), of("valid-perplexity", scores.perplexity(seed.child("train/score")))];
+    let own = generator.sample_ids(knobs.oracle_samples, Sampling::default(), seed.child("train/div"), watch)?;
+    let div = generator.score(&own, watch)?;
+    let mut measures = vec![
+        of("valid-nll", scores.estimate(seed.child("train/score"))),
+        of("valid-perplexity", scores.perplexity(seed.child("train/score"))),
+        of("nll-div", div.estimate(seed.child("train/div"))),
+    ];
+    if let Some(truth) = truth {
+        measures.extend(truth.measures(&job.initial(seed)?, generator, seed, watch)?);
+    }
     let samples = generator.sample(SHOWN, Sampling::default(), seed.child("train/samples"), watch)?;
     let tokens: usize = train.iter().map(Vec::len).sum();
-    let lead = format!("Trained on {} sentences ({tokens} tokens, {} words).", train.len(), codec.size() - 2);
+    let words = codec.vocabulary().map_or(0, |words| words.len() - usize::from(truth.is_none()));
+    let lead = format!("Trained on {} sentences ({tokens} tokens, {words} words).", train.len());
     let card = Card { measures: measures.clone(), data: lead.clone(), samples: samples.clone() };
     let target = folder.join(MODEL);
     let staging = trueness_core::run::Staging::new(&target)?;
@@ -355,5 +360,6 @@ fn train(knobs: &TrainKnobs, folder: &Path, seed: Seed, watch: trueness_core::Wa
     staging.commit()?;
     // What it took to resume is not needed any more.
     std::fs::remove_dir_all(folder.join("fit")).map_err(trueness_core::Error::io("remove", &folder.join("fit")))?;
-    Ok(Kept { history: trained.history, best: trained.best, steps: trained.steps, measures, samples, warnings, lead })
+    let (history, best, steps, warnings) = (trained.history, trained.best, trained.steps, source.warnings);
+    Ok(Kept { history, best, steps, measures, samples, warnings, lead })
 }

@@ -128,16 +128,21 @@ impl Job<'_> {
                 return Err(Error::Input(format!("{what} token {id}: expected ids below {}", self.codec.size())));
             }
         }
+        let Generator { network, sizes, codec, longest, .. } = self.initial(seed)?;
+        let generator =
+            |network| Generator { network, sizes: sizes.clone(), codec: codec.clone(), longest, origin: String::new() };
+        with_network!(network, model => self.fit(model, &generator, &sizes.signature(), seed, watch))
+    }
+
+    /// The generator that a training with this seed begins with.
+    ///
+    /// # Errors
+    /// If the knobs make no sense.
+    pub fn initial(&self, seed: Seed) -> Result<Generator> {
         let sizes = self.network.sizes(self.codec.size(), self.longest);
         let network = sizes.init(self.device, seed.child("init"))?;
-        let generator = |network| Generator {
-            network,
-            sizes: sizes.clone(),
-            codec: self.codec.clone(),
-            longest: self.longest,
-            origin: String::new(),
-        };
-        with_network!(network, model => self.fit(model, &generator, &sizes.signature(), seed, watch))
+        let (codec, longest) = (self.codec.clone(), self.longest);
+        Ok(Generator { network, sizes, codec, longest, origin: format!("untrained|seed:{}", seed.to_u53()) })
     }
 
     fn fit<M: NextToken + Into<Network>>(

@@ -101,10 +101,7 @@ pub fn score_file(knobs: &ScoreKnobs, seed: Seed, watch: Watch<'_>) -> Result<Fo
                 coded.examples.join(", ")
             ));
         }
-        let scores = generator.score(&coded.sentences, watch).map_err(|error| match error {
-            Error::Input(what) => Error::parse(Path::new(file), what),
-            other => other,
-        })?;
+        let scores = generator.score(&coded.sentences, watch).map_err(|error| error.at(Path::new(file)))?;
         for (nll, tokens) in scores.nll.iter().zip(&scores.tokens) {
             each.push_str(&format!("{nll}\t{tokens}\n"));
         }

@@ -2,21 +2,23 @@
 //! one, and which metric ranks moved oracles as the exact distance does?
 
 mod report;
+mod trained;
 
-use crate::corpus::Encoded;
+use super::battery::Battery;
+use crate::corpus::{Encoded, Tokenizer, Vocabulary, tokenize};
 use crate::discriminator::Protocol;
 use crate::error::Result;
-use crate::metric::bleu::{Orders, Settings, bleu, self_bleu};
+use crate::generator::{Kind, NetworkKnobs, TrainingKnobs};
 use crate::metric::discrepancy::from_densities;
-use crate::metric::embedding::{HashedOptions, hashed};
-use crate::metric::frechet::frechet;
-use crate::metric::language_model::{NgramConfig, NgramModel, SentenceScores};
+use crate::metric::language_model::SentenceScores;
 use crate::metric::{self, Better};
 use crate::oracle::grammar::{Grammar, GrammarKnobs};
 use crate::oracle::lstm::{LstmConfig, LstmOracle};
 use crate::oracle::{Oracle, log_density_ratio};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+pub use trained::Source;
 use trueness_core::report::{Report, Samples};
 use trueness_core::study::SeedFindings;
 use trueness_core::study::claim::kendall;
@@ -95,6 +97,21 @@ pub struct DiscrepancyKnobs {
     pub lstm: LstmConfig,
     /// How far the LSTM's parameters are moved: each moved oracle is √(1−ε²)·θ + ε·N(0,1).
     pub moves: Vec<f64>,
+    /// The generators that are trained on growing fractions.
+    pub generators: Vec<NetworkKnobs>,
+    /// How they are trained.
+    pub training: TrainingKnobs,
+    /// Sentences that the fraction 1 learns from; a tenth as many choose the pass.
+    #[schemars(range(min = 20, max = 100_000_000))]
+    pub generator_n: usize,
+    /// The fractions.
+    pub fractions: Vec<f64>,
+    /// A file of real sentences, to train generators on it too, and on samples of an oracle made from it.
+    pub corpus: String,
+    /// How its sentences are cut: whitespace, words, characters, or the path of a tokenizer.json.
+    pub tokenizer: String,
+    /// The network that becomes the oracle of the corpus.
+    pub corpus_oracle: NetworkKnobs,
     /// How the classifier is trained.
     pub protocol: Protocol,
     /// Bootstrap resamples behind the intervals of one seed.
@@ -119,6 +136,16 @@ impl Default for DiscrepancyKnobs {
             lstm_n: 500,
             lstm: LstmConfig::default(),
             moves: vec![0.05, 0.1, 0.2, 0.4],
+            generators: vec![
+                NetworkKnobs { embedding: 64, hidden: 128, keep: 0.8, ..NetworkKnobs::default() },
+                NetworkKnobs::gpt2(2, 64),
+            ],
+            training: TrainingKnobs { epochs: 15, ..TrainingKnobs::default() },
+            generator_n: 8000,
+            fractions: vec![0.05, 0.1, 0.2, 0.5, 1.0],
+            corpus: String::new(),
+            tokenizer: "whitespace".to_owned(),
+            corpus_oracle: NetworkKnobs::default(),
             protocol: Protocol { seeds: 2, ..Protocol::default() },
             resamples: 200,
         }
@@ -133,16 +160,21 @@ pub enum Family {
     Grammar(Fault),
     /// The LSTM, moved in parameter space.
     Lstm,
+    /// Generators that learned from fractions of some sentences.
+    Trained(Source, Kind),
 }
 
 /// The metrics that are asked to rank the candidates, as the paper compares them.
 const RANKING: [&str; 6] = ["dd", "bleu-5", "self-bleu-5", "lm-score", "reverse-lm-score", "frechet"];
 
 impl Family {
-    fn name(self) -> &'static str {
+    /// What its candidates are ranked within.
+    fn name(self) -> String {
         match self {
-            Self::Grammar(_) => "grammar",
-            Self::Lstm => "lstm",
+            Self::Grammar(_) => "grammar".to_owned(),
+            Self::Lstm => "lstm".to_owned(),
+            Self::Trained(source, Kind::Lstm) => format!("{}-lstm", source.name()),
+            Self::Trained(source, Kind::Gpt2) => format!("{}-gpt2", source.name()),
         }
     }
 
@@ -150,6 +182,7 @@ impl Family {
         match self {
             Self::Grammar(fault) => format!("grammar/{}-{amount}", fault.name()),
             Self::Lstm => format!("lstm/moved-{amount}"),
+            Self::Trained(..) => format!("{}/{amount}", self.name()),
         }
     }
 
@@ -157,6 +190,7 @@ impl Family {
         match self {
             Self::Grammar(_) => &knobs.amounts,
             Self::Lstm => &knobs.moves,
+            Self::Trained(..) => &knobs.fractions,
         }
     }
 }
@@ -169,7 +203,17 @@ fn families(knobs: &DiscrepancyKnobs) -> Vec<Family> {
     if !knobs.moves.is_empty() {
         families.push(Family::Lstm);
     }
+    for source in trained::sources(knobs) {
+        families.extend(knobs.generators.iter().map(|network| Family::Trained(source, network.model)));
+    }
     families
+}
+
+/// The names that candidates are ranked within, each once.
+fn names(knobs: &DiscrepancyKnobs) -> Vec<String> {
+    let mut names: Vec<String> = families(knobs).into_iter().map(Family::name).collect();
+    names.dedup();
+    names
 }
 
 impl Study for Discrepancy {
@@ -177,12 +221,13 @@ impl Study for Discrepancy {
     type Unit = Family;
 
     fn check(&self, knobs: &DiscrepancyKnobs) -> trueness_core::Result<()> {
-        for (name, amounts) in [("amounts", &knobs.amounts), ("moves", &knobs.moves)] {
+        let lists = [("amounts", &knobs.amounts), ("moves", &knobs.moves), ("fractions", &knobs.fractions)];
+        for (name, amounts) in lists {
             if let Some(wrong) = amounts.iter().find(|a| !(0.0..=1.0).contains(*a)) {
                 return Err(trueness_core::Error::Input(format!("{name}: expected values from 0 to 1, got {wrong}")));
             }
         }
-        for (name, amounts) in [("amounts", &knobs.amounts), ("moves", &knobs.moves)] {
+        for (name, amounts) in lists {
             if let Some(i) = (1..amounts.len()).find(|&i| amounts[..i].contains(&amounts[i])) {
                 return Err(trueness_core::Error::Input(format!("{name}: {} is named twice", amounts[i])));
             }
@@ -190,18 +235,34 @@ impl Study for Discrepancy {
         if let Some(i) = (1..knobs.faults.len()).find(|&i| knobs.faults[..i].contains(&knobs.faults[i])) {
             return Err(trueness_core::Error::Input(format!("faults: {} is named twice", knobs.faults[i].name())));
         }
+        let twice = |i: usize| knobs.generators[..i].iter().any(|other| other.model == knobs.generators[i].model);
+        if (1..knobs.generators.len()).any(twice) {
+            return Err(trueness_core::Error::Input("generators: one kind of network is named twice".to_owned()));
+        }
         knobs.protocol.check()?;
         knobs.lstm.check()?;
+        knobs.tokenizer.parse::<Tokenizer>()?;
+        // A corpus that is too small shows here, before anything is trained.
+        if !knobs.corpus.is_empty() {
+            trained::corpus(knobs, trueness_core::Seed::new(0))?;
+        }
         if families(knobs).is_empty() {
             return Err(trueness_core::Error::Input(
-                "expected faults and amounts, or moves: there is nothing to measure".to_owned(),
+                "expected faults and amounts, or moves, or generators and fractions: there is nothing to measure"
+                    .to_owned(),
             ));
         }
         Ok(())
     }
 
+    fn inputs(&self, knobs: &DiscrepancyKnobs) -> trueness_core::Result<Vec<PathBuf>> {
+        let tokenizer = !tokenize::NAMES.contains(&knobs.tokenizer.as_str());
+        let files = [(!knobs.corpus.is_empty(), &knobs.corpus), (tokenizer, &knobs.tokenizer)];
+        Ok(files.into_iter().filter(|(given, _)| *given).map(|(_, file)| file.into()).collect())
+    }
+
     fn plan(&self, knobs: &DiscrepancyKnobs) -> trueness_core::Result<Vec<Family>> {
-        // The LSTM takes longest, so it begins first.
+        // What takes longest begins first.
         let mut units = families(knobs);
         units.reverse();
         Ok(units)
@@ -210,7 +271,7 @@ impl Study for Discrepancy {
     fn unit_name(&self, unit: &Family) -> String {
         match unit {
             Family::Grammar(fault) => format!("grammar/{}", fault.name()),
-            Family::Lstm => "lstm".to_owned(),
+            Family::Lstm | Family::Trained(..) => unit.name(),
         }
     }
 
@@ -218,6 +279,7 @@ impl Study for Discrepancy {
         Ok(match *unit {
             Family::Grammar(fault) => grammar(knobs, fault, run),
             Family::Lstm => lstm(knobs, run),
+            Family::Trained(source, kind) => trained::measure(knobs, source, kind, run),
         }?)
     }
 
@@ -247,7 +309,8 @@ fn grammar(knobs: &DiscrepancyKnobs, fault: Fault, run: &mut Run<'_>) -> Result<
             None => Estimate::missing("the total variation is not known to within .001"),
         };
         samples = samples.labelled(format!("{amount}"), moved.vocabulary().decode(generated.sentence(0)));
-        candidate(knobs, family, amount, (&real, &moved), (&sentences, &generated), &known, Some(exact), run)?;
+        let texts = Texts { real: &sentences, generated: &generated, vocabulary: real.vocabulary() };
+        candidate(knobs, family, amount, Some((&real, &moved)), texts, &known, Some(exact), run)?;
     }
     run.watch().step(fault.name(), knobs.amounts.len() as u64, knobs.amounts.len() as u64)?;
     run.samples(samples);
@@ -268,101 +331,113 @@ fn lstm(knobs: &DiscrepancyKnobs, run: &mut Run<'_>) -> Result<()> {
         run.watch().step("lstm", i as u64, knobs.moves.len() as u64)?;
         let moved = real.moved(amount, direction)?;
         let generated = moved.sample(knobs.lstm_n, run.seed().child("lstm/moved").nth(i as u64));
-        candidate(knobs, Family::Lstm, amount, (&real, &moved), (&sentences, &generated), &known, None, run)?;
+        let texts = Texts { real: &sentences, generated: &generated, vocabulary: real.vocabulary() };
+        candidate(knobs, Family::Lstm, amount, Some((&real, &moved)), texts, &known, None, run)?;
     }
     Ok(run.watch().step("lstm", knobs.moves.len() as u64, knobs.moves.len() as u64)?)
 }
 
-/// Measures one candidate: the exact distance, the classifier's, and what the other metrics say.
-/// `known` are the unmoved oracle's log densities of its own sentences.
+/// Texts over one vocabulary.
+struct Texts<'a> {
+    real: &'a Encoded,
+    generated: &'a Encoded,
+    vocabulary: &'a Vocabulary,
+}
+
+/// Measures one candidate: the exact distance where both densities are known, the classifier's, and what the
+/// other metrics say. `known` are the real oracle's log densities of its own sentences.
 #[allow(clippy::too_many_arguments, reason = "what a candidate is, and where its measures go")]
 fn candidate(
     knobs: &DiscrepancyKnobs,
     family: Family,
     amount: f64,
-    oracles: (&dyn Oracle, &dyn Oracle),
-    texts: (&Encoded, &Encoded),
+    oracles: Option<(&dyn Oracle, &dyn Oracle)>,
+    texts: Texts<'_>,
     known: &[f64],
     exact: Option<Estimate>,
     run: &mut Run<'_>,
 ) -> Result<()> {
-    let ((real, moved), (sentences, generated)) = (oracles, texts);
+    let Texts { real: sentences, generated, vocabulary } = texts;
     let subject = family.subject(amount);
     let seed = run.seed().child("measure").child(&subject);
-    let base = format!("real:{}|moved:{}|n:{}", real.signature(), moved.signature(), generated.len());
+    let base = match oracles {
+        Some((real, moved)) => {
+            format!("real:{}|moved:{}|n:{}", real.signature(), moved.signature(), generated.len())
+        }
+        None => format!("{subject}|n:{}", generated.len()),
+    };
     let put = |measure: Measure, own: &str, run: &mut Run<'_>| {
         run.push(measure.of(subject.clone()).signed(format!("{own}|{base}")))
     };
-
-    // The unmoved oracle's densities of its own sentences are the same for every candidate.
-    let on_real: Vec<f64> = known.iter().zip(moved.log_density(sentences)).map(|(p, q)| p - q).collect();
-    let density = from_densities(&on_real, &log_density_ratio(real, moved, generated)?);
-    // Without a closed form the total variation comes from densities at the samples.
-    put(Measure::new("dd-exact", exact.unwrap_or_else(|| density.tv.clone())), "exact", run);
-    put(Measure::new("dd-density", density.dd), "exact", run);
-    let vocabulary = real.vocabulary().len();
-    let judged =
-        knobs.protocol.judge(sentences, generated, vocabulary, knobs.resamples, 0, seed.child("dd"), run.watch())?;
-    put(Measure::new("dd", judged.discrepancy.dd), &knobs.protocol.signature(), run);
-
-    // Over several seeds the interval comes from the seeds, so that few groups do within one.
-    let settings =
-        Settings { orders: Orders::new(5, 5)?, resamples: knobs.resamples, groups: 5, ..Settings::default() };
-    for measure in bleu(generated, sentences, &settings, seed)?
-        .measures
-        .into_iter()
-        .chain(self_bleu(generated, &settings, seed)?.measures)
-    {
+    if let Some((real, moved)) = oracles {
+        // The real oracle's densities of its own sentences are the same for every candidate.
+        let on_real: Vec<f64> = known.iter().zip(moved.log_density(sentences)).map(|(p, q)| p - q).collect();
+        let density = from_densities(&on_real, &log_density_ratio(real, moved, generated)?);
+        // Without a closed form the total variation comes from densities at the samples.
+        put(Measure::new("dd-exact", exact.unwrap_or_else(|| density.tv.clone())), "exact", run);
+        put(Measure::new("dd-density", density.dd), "exact", run);
+    }
+    let battery = Battery { protocol: &knobs.protocol, resamples: knobs.resamples, order: 5, vocabulary };
+    for measure in battery.measure(sentences, generated, [seed.child("dd"), seed], run.watch())? {
         let own = measure.signature.clone();
         put(measure, &own, run);
     }
-    let config = NgramConfig { vocabulary: Some(vocabulary), ..NgramConfig::default() };
-    for (name, train, scored) in [("lm-score", sentences, generated), ("reverse-lm-score", generated, sentences)] {
-        let model = NgramModel::fit(train, &config)?;
-        put(Measure::new(name, model.score(scored).estimate(seed.child(name))), &model.signature(), run);
-    }
-    let options = HashedOptions { dims: if sentences.len() >= 1000 { 128 } else { 16 }, ..HashedOptions::default() };
-    let embed = |text: &Encoded| hashed(text, real.vocabulary(), &options);
-    let distance = frechet(&embed(sentences)?, &embed(generated)?, seed)?;
-    put(distance.measure(), &distance.signature, run);
     Ok(())
 }
 
-/// Kendall's tau of every metric with the exact distance, over all candidates of a family, and the
-/// means over candidates of the classifier's and of the exact DD.
+/// Kendall's tau of every metric with the order that is known, over all candidates of a family, and the means
+/// over candidates of the classifier's and of the exact DD. For generators the order is that of the fractions
+/// that they learned from; the means over the kinds of generators stand under the source's name.
 fn ranks(knobs: &DiscrepancyKnobs, seed: &SeedFindings) -> Vec<Measure> {
     let mut derived = Vec::new();
-    for name in ["grammar", "lstm"] {
-        let subjects: Vec<String> = families(knobs)
-            .into_iter()
-            .filter(|family| family.name() == name)
-            .flat_map(|family| {
-                family.amounts(knobs).iter().map(move |&amount| family.subject(amount)).collect::<Vec<_>>()
-            })
+    for name in names(knobs) {
+        let members: Vec<Family> = families(knobs).into_iter().filter(|family| family.name() == name).collect();
+        let subjects: Vec<String> = members
+            .iter()
+            .flat_map(|family| family.amounts(knobs).iter().map(|&amount| family.subject(amount)))
             .collect();
         let values = |metric: &str| -> Option<Vec<f64>> {
             subjects.iter().map(|s| seed.measure(metric, s)?.estimate.value).collect()
         };
-        let Some(exact) = values("dd-exact").filter(|values| !values.is_empty()) else { continue };
+        let trained = matches!(members.first(), Some(Family::Trained(..)));
+        let (order, what) = match trained {
+            // More data, less distance.
+            true => (Some(knobs.fractions.iter().map(|fraction| -fraction).collect()), "order of the fractions"),
+            false => (values("dd-exact"), "exact distance"),
+        };
+        let Some(order) = order.filter(|values| !values.is_empty()) else { continue };
         let n = subjects.len() as u64;
-        for metric in RANKING {
+        for metric in RANKING.into_iter().chain(trained.then_some("dd-exact")) {
             let Some(values) = values(metric) else { continue };
             // Where higher is better, a larger distance should give a lower value.
             let sign = if metric::card(metric).is_some_and(|card| card.better == Better::Higher) { -1.0 } else { 1.0 };
             let signed: Vec<f64> = values.iter().map(|v| sign * v).collect();
-            let estimate = match kendall(&exact, &signed) {
+            let estimate = match kendall(&order, &signed) {
                 // One seed's texts are a sample: only seeds tell how much a tau varies.
-                Some(tau) => {
-                    Estimate::uncertain(tau, n, format!("Kendall's tau with the exact distance over {n} candidates"))
-                }
+                Some(tau) => Estimate::uncertain(tau, n, format!("Kendall's tau with the {what} over {n} candidates")),
                 None => Estimate::missing("one ranking is constant"),
             };
-            derived.push(Measure::new(format!("tau-{metric}"), estimate).of(name));
+            derived.push(Measure::new(format!("tau-{metric}"), estimate).of(name.clone()));
         }
-        if values("dd").is_some() {
+        if values("dd").is_some() && values("dd-exact").is_some() {
             for (mean, metric) in [("dd-mean", "dd"), ("dd-exact-mean", "dd-exact")] {
                 let all = subjects.iter().filter_map(|s| seed.measure(metric, s)).map(|m| &m.estimate);
-                derived.push(Measure::new(mean, mean_of(&all.collect::<Vec<_>>())).of(name));
+                derived.push(Measure::new(mean, mean_of(&all.collect::<Vec<_>>())).of(name.clone()));
+            }
+        }
+    }
+    for source in trained::sources(knobs) {
+        let members: Vec<String> =
+            knobs.generators.iter().map(|network| Family::Trained(source, network.model).name()).collect();
+        let found: Vec<String> = derived.iter().filter(|m| m.subject == members[0]).map(|m| m.name.clone()).collect();
+        for name in found {
+            let all: Vec<&Estimate> = derived
+                .iter()
+                .filter(|m| m.name == name && members.contains(&m.subject))
+                .map(|m| &m.estimate)
+                .collect();
+            if all.len() == members.len() && all.iter().all(|e| e.value.is_some()) {
+                derived.push(Measure::new(name, mean_of(&all)).of(source.name()));
             }
         }
     }
@@ -373,7 +448,7 @@ fn ranks(knobs: &DiscrepancyKnobs, seed: &SeedFindings) -> Vec<Measure> {
 fn mean_of(estimates: &[&Estimate]) -> Estimate {
     let n = estimates.len() as u64;
     let mean = estimates.iter().filter_map(|e| e.value).sum::<f64>() / n as f64;
-    let method = format!("mean over {n} candidates");
+    let method = format!("mean over {n}");
     if estimates.iter().all(|e| e.is_exact()) {
         Estimate::exact(mean, method).n(n)
     } else {

@@ -1,5 +1,8 @@
 //! Papers' claims, re-measured: the only rooms that know runs and reports.
 
+mod battery;
 mod discrepancy;
+mod filter;
 
-pub use discrepancy::{DISCREPANCY, Discrepancy, DiscrepancyKnobs, Family, Fault};
+pub use discrepancy::{DISCREPANCY, Discrepancy, DiscrepancyKnobs, Family, Fault, Source};
+pub use filter::{FILTER, FilterKnobs, FilterStudy};

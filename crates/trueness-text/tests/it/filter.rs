@@ -63,8 +63,12 @@ fn exact_ratios_remove_the_discrepancy() {
 fn trained(acceptance: &[f64]) -> Filter {
     let (real, generated) = (text(&Grammar::default(), 3000, 1), text(&faulty(), 3000, 2));
     let codec = Codec::of_words(&[real.clone(), generated.clone()].concat(), Tokenizer::Whitespace, 1).unwrap();
-    let config =
-        FilterConfig { protocol: Protocol::default(), mode: Mode::Calibrated, acceptance: acceptance.to_vec() };
+    let config = FilterConfig {
+        protocol: Protocol::default(),
+        mode: Mode::Calibrated,
+        acceptance: acceptance.to_vec(),
+        checkpoints: None,
+    };
     watched(|watch| Filter::train(&real, &generated, &codec, &config, Seed::new(3), watch)).unwrap()
 }
 

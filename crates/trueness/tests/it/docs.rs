@@ -20,9 +20,10 @@ fn check(name: &str, made: &str) {
 #[test]
 fn reference_pages_are_what_the_program_says() {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    for tool in ["compare", "split", "stats", "train", "sample", "score"] {
-        check(&format!("command/text-{tool}.md"), &succeed(here, &["explain", "text", tool]));
-        check(&format!("schema/text-{tool}.json"), &succeed(here, &["explain", "text", tool, "--json"]));
+    for tool in ["compare", "split", "stats", "train", "sample", "score", "filter train", "filter apply"] {
+        let (name, tool) = (tool.replace(' ', "-"), format!("text {tool}"));
+        check(&format!("command/text-{name}.md"), &succeed(here, &["explain", &tool]));
+        check(&format!("schema/text-{name}.json"), &succeed(here, &["explain", &tool, "--json"]));
     }
     check("study/text-discrepancy.md", &succeed(here, &["explain", "text/discrepancy"]));
     check("schema/text-discrepancy.json", &succeed(here, &["explain", "text/discrepancy", "--json"]));
