@@ -31,6 +31,8 @@ pub struct Passed {
     pub kept: u64,
     /// Lines that were rejected.
     pub rejected: u64,
+    /// Blank lines, which are dropped.
+    pub blank: u64,
     /// Tokens of all of them.
     pub tokens: u64,
     /// Tokens that the filter does not know.
@@ -77,6 +79,7 @@ pub fn pass(
             let line = String::from_utf8(bytes).map_err(|error| wrong(format!("expected UTF-8: {error}")))?;
             let line = line.trim_end_matches(['\n', '\r']).to_owned();
             if line.trim().is_empty() {
+                passed.blank += 1;
                 continue;
             }
             texts.push(match format {

@@ -189,13 +189,12 @@ impl Study for FilterTrain {
         _unit: &FilterTrainUnit,
         run: &mut Run<'_>,
     ) -> trueness_core::Result<()> {
-        let staged = run.stage("filter", knobs, |stage| -> Result<Kept> {
-            train(knobs, &stage.dir().to_owned(), stage.seed(), stage.watch())
-        });
+        let staged = run
+            .stage("filter", knobs, |stage| -> Result<Kept> { train(knobs, stage.dir(), stage.seed(), stage.watch()) });
         let kept = staged?.value;
         kept.measures.iter().for_each(|measure| run.push(measure.clone()));
         kept.warnings.iter().for_each(|warning| run.warn(warning.clone()));
-        Ok(run.keep("trained", &kept)?)
+        run.keep("trained", &kept)
     }
 
     fn report(&self, knobs: &FilterTrainKnobs, findings: &Findings, report: Report) -> trueness_core::Result<Report> {

@@ -91,6 +91,9 @@ pub fn apply(
         pass(&filter, knobs.format, &knobs.key, input, kept, rejected, seed, watch)
     }?;
     let mut warnings = Vec::new();
+    if passed.blank > 0 {
+        warnings.push(format!("{} blank lines were dropped", passed.blank));
+    }
     if passed.tokens > 0 && passed.unknown as f64 > UNKNOWN * passed.tokens as f64 {
         warnings.push(format!(
             "{} of {} tokens are not known to the filter: it was trained for another text, and its decisions mean little",

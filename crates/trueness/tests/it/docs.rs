@@ -25,8 +25,11 @@ fn reference_pages_are_what_the_program_says() {
         check(&format!("command/text-{name}.md"), &succeed(here, &["explain", &tool]));
         check(&format!("schema/text-{name}.json"), &succeed(here, &["explain", &tool, "--json"]));
     }
-    check("study/text-discrepancy.md", &succeed(here, &["explain", "text/discrepancy"]));
-    check("schema/text-discrepancy.json", &succeed(here, &["explain", "text/discrepancy", "--json"]));
+    for study in ["discrepancy", "filter"] {
+        let name = format!("text/{study}");
+        check(&format!("study/text-{study}.md"), &succeed(here, &["explain", &name]));
+        check(&format!("schema/text-{study}.json"), &succeed(here, &["explain", &name, "--json"]));
+    }
     let mut metrics = String::new();
     for card in trueness_text::metric::CATALOGUE {
         metrics.push_str(&succeed(here, &["explain", card.name]).replacen("# ", "## ", 1));

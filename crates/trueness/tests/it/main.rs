@@ -5,6 +5,7 @@
 mod bad_input;
 mod docs;
 mod kill;
+mod models;
 mod tidy;
 mod tools;
 
