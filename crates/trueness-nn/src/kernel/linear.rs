@@ -1,7 +1,7 @@
 //! The linear layer.
 
 use super::node::{self, Kernel, Values};
-use super::product::{Matrix, Threads, product};
+use super::product::{Matrix, Packed, Start, Threads, product, product_from, product_packed};
 use super::simd::vectorized;
 use burn::tensor::Tensor;
 
@@ -42,19 +42,15 @@ pub(crate) fn linear_rows(x: &[f32], weight: &[f32], bias: &[f32], out: &mut [f3
     }
     let inputs = weight.len() / outputs;
     let n = out.len() / outputs;
-    out.chunks_exact_mut(outputs).for_each(|row| row.copy_from_slice(bias));
-    product(Matrix::new(x, n, inputs), Matrix::new(weight, inputs, outputs), out, outputs, true, threads);
+    let (x, weight) = (Matrix::new(x, n, inputs), Matrix::new(weight, inputs, outputs));
+    product_from(Start::Row(bias), x, weight, out, outputs, threads);
 }
 
-vectorized! {
-    /// Adds one row to every row.
-    pub(crate) fn add_bias(rows: &mut [f32], bias: &[f32]) {
-        for row in rows.chunks_exact_mut(bias.len().max(1)) {
-            for (x, &b) in row.iter_mut().zip(bias) {
-                *x += b;
-            }
-        }
-    }
+/// The layer on plain rows with packed weights, on the calling thread.
+pub(crate) fn linear_packed(x: &[f32], weight: &Packed, bias: &[f32], out: &mut [f32]) {
+    let n = out.len() / bias.len().max(1);
+    let x = Matrix::new(x, n, x.len() / n.max(1));
+    product_packed(Start::Row(bias), x, weight, out, bias.len(), Threads::One);
 }
 
 vectorized! {

@@ -2,7 +2,7 @@
 
 use super::linear::add_rows;
 use super::node::{self, Kernel, Values};
-use super::product::{Matrix, Threads, product};
+use super::product::{Matrix, Packed, Start, Threads, product, product_packed};
 use super::simd::{multiply_add, sigmoid, tanh, vectorized};
 use burn::tensor::Tensor;
 use burn::tensor::activation::sigmoid as burn_sigmoid;
@@ -27,6 +27,7 @@ pub fn lstm(x: Tensor<3>, weight: Tensor<2>, recurrent: Tensor<2>, bias: Tensor<
         let sizes = Sizes::of(x, recurrent);
         let Sizes { batch, time, hidden, .. } = sizes;
         let (shard, _) = sizes.shard();
+        let packed = Packed::new(Matrix::new(recurrent.slice(), hidden, 4 * hidden), Threads::Pool);
         let mut gates = vec![0.0; batch * time * 4 * hidden];
         super::linear_rows(x.slice(), weight.slice(), bias.slice(), &mut gates, Threads::Pool);
         let mut cells = vec![0.0; batch * time * hidden];
@@ -35,7 +36,7 @@ pub fn lstm(x: Tensor<3>, weight: Tensor<2>, recurrent: Tensor<2>, bias: Tensor<
             .par_chunks_mut(shard * time * 4 * hidden)
             .zip(cells.par_chunks_mut(shard * time * hidden))
             .zip(out.par_chunks_mut(shard * time * hidden))
-            .for_each(|((gates, cells), out)| sizes.forward(gates, cells, out, recurrent.slice()));
+            .for_each(|((gates, cells), out)| sizes.forward(gates, cells, out, &packed));
         let out = Values::new(out, [batch, time, hidden]);
         let kept = tracked.then(|| Lstm {
             x: x.clone(),
@@ -76,10 +77,10 @@ fn composed(x: Tensor<3>, weight: Tensor<2>, recurrent: Tensor<2>, bias: Tensor<
 
 /// One step of a layer on plain rows: `gates` holds the inputs' part and bias, `[batch, 4·hidden]`, and
 /// is used up; `h` and `c`, `[batch, hidden]`, become the next state. It runs on the calling thread.
-pub(crate) fn lstm_step(gates: &mut [f32], h: &mut [f32], c: &mut [f32], recurrent: &[f32], hidden: usize) {
+pub(crate) fn lstm_step(gates: &mut [f32], h: &mut [f32], c: &mut [f32], recurrent: &Packed, hidden: usize) {
     let batch = h.len() / hidden.max(1);
-    let weights = Matrix::new(recurrent, hidden, 4 * hidden);
-    product(Matrix::new(h, batch, hidden), weights, gates, 4 * hidden, true, Threads::One);
+    let before = Matrix::new(h, batch, hidden);
+    product_packed(Start::Result, before, recurrent, gates, 4 * hidden, Threads::One);
     for ((gates, h), c) in
         gates.chunks_exact_mut(4 * hidden).zip(h.chunks_exact_mut(hidden)).zip(c.chunks_exact_mut(hidden))
     {
@@ -109,16 +110,16 @@ impl Sizes {
     }
 
     /// Carries some sequences through time: `gates` holds the inputs' part and becomes the activations.
-    fn forward(&self, gates: &mut [f32], cells: &mut [f32], out: &mut [f32], recurrent: &[f32]) {
+    fn forward(&self, gates: &mut [f32], cells: &mut [f32], out: &mut [f32], recurrent: &Packed) {
         let Self { time, hidden, .. } = *self;
         let (_, threads) = self.shard();
         let rows = out.len() / (time * hidden).max(1);
-        let weights = Matrix::new(recurrent, hidden, 4 * hidden);
         let zeros = vec![0.0; hidden];
         for t in 0..time {
             if t > 0 {
                 let before = Matrix::strided(&out[(t - 1) * hidden..], rows, hidden, time * hidden);
-                product(before, weights, &mut gates[t * 4 * hidden..], time * 4 * hidden, true, threads);
+                let gates = &mut gates[t * 4 * hidden..];
+                product_packed(Start::Result, before, recurrent, gates, time * 4 * hidden, threads);
             }
             for row in 0..rows {
                 let at = (row * time + t) * hidden;
@@ -131,18 +132,17 @@ impl Sizes {
 
     /// Carries gradients back through time: `gates` holds the activations and becomes the gradient of
     /// what goes into them. `transposed` is the recurrent weights' transpose.
-    fn backward(&self, gates: &mut [f32], cells: &[f32], gradient: &[f32], transposed: &[f32]) {
+    fn backward(&self, gates: &mut [f32], cells: &[f32], gradient: &[f32], transposed: &Packed) {
         let Self { time, hidden, .. } = *self;
         let (_, threads) = self.shard();
         let rows = gradient.len() / (time * hidden).max(1);
-        let weights = Matrix::new(transposed, 4 * hidden, hidden);
         let zeros = vec![0.0; hidden];
         let mut dh = vec![0.0; rows * hidden];
         let mut dc = vec![0.0; rows * hidden];
         for t in (0..time).rev() {
             if t + 1 < time {
                 let after = Matrix::strided(&gates[(t + 1) * 4 * hidden..], rows, 4 * hidden, time * 4 * hidden);
-                product(after, weights, &mut dh, hidden, false, threads);
+                product_packed(Start::Zero, after, transposed, &mut dh, hidden, threads);
             }
             for row in 0..rows {
                 let at = (row * time + t) * hidden;
@@ -175,7 +175,8 @@ impl Kernel<4> for Lstm {
         let (n, wide) = (batch * time, 4 * hidden);
         let (shard, _) = sizes.shard();
         let mut gates = self.gates;
-        let transposed = transpose(self.recurrent.slice(), hidden, wide);
+        let recurrent = Matrix::new(self.recurrent.slice(), hidden, wide);
+        let transposed = Packed::new(recurrent.transposed(), Threads::Pool);
         gates
             .par_chunks_mut(shard * time * wide)
             .zip(self.cells.par_chunks(shard * time * hidden))
@@ -328,11 +329,12 @@ mod tests {
             Tensor::zeros([wide], &device),
         );
         let whole = whole.into_data().try_to_vec::<f32>().unwrap();
+        let packed = Packed::new(Matrix::new(&u, hidden, wide), Threads::One);
         let (mut h, mut c) = (vec![0.0; 3 * hidden], vec![0.0; 3 * hidden]);
         for t in 0..time {
             let mut gates: Vec<f32> =
                 (0..3).flat_map(|b| x[(b * time + t) * wide..(b * time + t + 1) * wide].to_vec()).collect();
-            lstm_step(&mut gates, &mut h, &mut c, &u, hidden);
+            lstm_step(&mut gates, &mut h, &mut c, &packed, hidden);
             for b in 0..3 {
                 let at = (b * time + t) * hidden;
                 assert!(distance(&h[b * hidden..(b + 1) * hidden], &whole[at..at + hidden]) < 1e-6);
