@@ -12,7 +12,7 @@ use super::tile::{self, ROWS, Set, Tile};
 use gemm::Parallelism;
 use rayon::prelude::*;
 
-/// Inner sizes are walked through in blocks of about this length: a panel of it fills half of the nearest cache.
+/// Inner sizes are walked through in blocks of at most this length: a panel of it fills half of the nearest cache.
 const DEPTH: usize = 128;
 /// Rows that a panel meets before the next panel's turn: with a block's depth they stay in the second cache.
 const HEIGHT: usize = 80 * ROWS;
@@ -133,12 +133,17 @@ impl Shared {
 
 /// The starts of the blocks of an inner size.
 fn blocks(depth: usize) -> impl Iterator<Item = usize> {
-    (0..depth).step_by(DEPTH)
+    (0..depth).step_by(longest(depth).max(1))
 }
 
 /// The length of the block that starts at `first`.
 fn block(depth: usize, first: usize) -> usize {
-    DEPTH.min(depth - first)
+    longest(depth).min(depth - first)
+}
+
+/// The length of all blocks but the last, which is about as long.
+fn longest(depth: usize) -> usize {
+    depth.div_ceil(depth.div_ceil(DEPTH).max(1))
 }
 
 /// Does `n` jobs.
@@ -194,7 +199,7 @@ unsafe fn pack(set: Set, b: Matrix<'_>, (first, depth): (usize, usize), p: usize
 /// A left factor as tiles read it: as it lies where its rows are contiguous, else in panels of [`ROWS`] rows.
 struct Left<'a> {
     a: Matrix<'a>,
-    /// Room for the panels, of which only pointers are made.
+    /// Room for the panels, block by block of the inner size, of which only pointers are made.
     panels: Vec<Line>,
 }
 
@@ -206,25 +211,30 @@ impl<'a> Left<'a> {
         let mut panels: Vec<Line> = Vec::with_capacity((a.rows * a.cols).div_ceil(16));
         let to = Shared(panels.as_mut_ptr().cast::<f32>());
         // Rows of the transpose are walked along, some panels wide, so that no line is fetched twice.
-        const WIDE: usize = 16 * ROWS;
+        const WIDE: usize = 32 * ROWS;
         each(a.rows.div_ceil(WIDE), threads, |job| {
             let rows = job * WIDE..a.rows.min((job + 1) * WIDE);
-            for k in 0..a.cols {
+            for (k, first, depth) in blocks(a.cols).flat_map(|k0| {
+                let depth = block(a.cols, k0);
+                (k0..k0 + depth).map(move |k| (k, k0, depth))
+            }) {
+                let within = k - first;
                 let from = &a.data[k * a.col_stride..];
                 // SAFETY: panels lie one after the other and add up to the size of the matrix, for which there is
                 // room; a job's panels are its own.
                 unsafe {
                     if a.row_stride == 1 && rows.len() == WIDE {
                         for (i, six) in from[rows.start..rows.end].as_chunks::<ROWS>().0.iter().enumerate() {
-                            let to = to.at((rows.start + i * ROWS) * a.cols + k * ROWS);
+                            let to = to.at(first * a.rows + (rows.start + i * ROWS) * depth + within * ROWS);
                             to.cast::<[f32; ROWS]>().write(*six);
                         }
                         continue;
                     }
                     for r in rows.clone() {
-                        let first = r / ROWS * ROWS;
-                        let n = ROWS.min(a.rows - first);
-                        to.at(first * a.cols + k * n + r - first).write(from[r * a.row_stride]);
+                        let panel = r / ROWS * ROWS;
+                        let n = ROWS.min(a.rows - panel);
+                        let to = to.at(first * a.rows + panel * depth + within * n + r - panel);
+                        to.write(from[r * a.row_stride]);
                     }
                 }
             }
@@ -232,14 +242,15 @@ impl<'a> Left<'a> {
         Self { a, panels }
     }
 
-    /// Where the rows from `r` on are from column `k` on, and how far rows and columns lie apart. `r` is a
-    /// multiple of [`ROWS`].
+    /// Where the rows from `r` on are in the block from column `k` on, and how far rows and columns lie apart.
+    /// `r` is a multiple of [`ROWS`].
     fn at(&self, r: usize, k: usize) -> (*const f32, usize, usize) {
         if self.a.col_stride == 1 {
             return (self.a.data.as_ptr().wrapping_add(r * self.a.row_stride + k), self.a.row_stride, 1);
         }
         let n = ROWS.min(self.a.rows - r);
-        (self.panels.as_ptr().cast::<f32>().wrapping_add(r * self.a.cols + k * n), 1, n)
+        let at = k * self.a.rows + r * block(self.a.cols, k);
+        (self.panels.as_ptr().cast::<f32>().wrapping_add(at), 1, n)
     }
 }
 
@@ -253,20 +264,20 @@ enum Right<'a> {
 /// out ← a·b, or out + a·b with `add`. The rows of `out` begin every `stride` elements.
 pub(crate) fn product(a: Matrix<'_>, b: Matrix<'_>, out: &mut [f32], stride: usize, add: bool, threads: Threads) {
     let start = if add { Start::Result } else { Start::Zero };
-    product_from(start, a, b, out, stride, threads);
+    multiply(start, a, Right::Plain(b), out, stride, threads);
 }
 
-/// out ← start + a·b. The rows of `out` begin every `stride` elements.
-pub(crate) fn product_from(
-    start: Start<'_>,
-    a: Matrix<'_>,
-    b: Matrix<'_>,
-    out: &mut [f32],
-    stride: usize,
-    threads: Threads,
-) {
-    assert_eq!(a.cols, b.rows, "the inner sizes of a product differ");
-    multiply(start, a, Right::Plain(b), b.cols, out, stride, threads);
+/// start + a·b in memory of its own, which is not written to before. The start is not the result.
+pub(crate) fn product_new(start: Start<'_>, a: Matrix<'_>, b: Matrix<'_>, threads: Threads) -> Vec<f32> {
+    assert!(!matches!(start, Start::Result), "there is no result to begin with");
+    let size = a.rows * b.cols;
+    let mut out = Vec::with_capacity(size);
+    // SAFETY: there is room for every element of the result, and each is written before it is read.
+    unsafe {
+        compute(start, a, Right::Plain(b), (out.as_mut_ptr(), size), b.cols, threads);
+        out.set_len(size);
+    }
+    out
 }
 
 /// out ← start + a·b for a packed factor. The rows of `out` begin every `stride` elements.
@@ -278,24 +289,47 @@ pub(crate) fn product_packed(
     stride: usize,
     threads: Threads,
 ) {
-    assert_eq!(a.cols, b.rows, "the inner sizes of a product differ");
-    multiply(start, a, Right::Packed(b), b.cols, out, stride, threads);
+    multiply(start, a, Right::Packed(b), out, stride, threads);
 }
 
-fn multiply(start: Start<'_>, a: Matrix<'_>, b: Right<'_>, n: usize, out: &mut [f32], stride: usize, threads: Threads) {
+fn multiply(start: Start<'_>, a: Matrix<'_>, b: Right<'_>, out: &mut [f32], stride: usize, threads: Threads) {
+    // SAFETY: the slice is readable and writable as far as its length goes, and borrowed mutably.
+    unsafe { compute(start, a, b, (out.as_mut_ptr(), out.len()), stride, threads) };
+}
+
+/// # Safety
+/// `out` points to as many elements as its second part says, which nobody else reads or writes. They are
+/// initialised if they are the start.
+unsafe fn compute(
+    start: Start<'_>,
+    a: Matrix<'_>,
+    b: Right<'_>,
+    (out, len): (*mut f32, usize),
+    stride: usize,
+    threads: Threads,
+) {
+    let (inner, n) = match b {
+        Right::Plain(b) => (b.rows, b.cols),
+        Right::Packed(b) => (b.rows, b.cols),
+    };
     let (m, k) = (a.rows, a.cols);
+    assert_eq!(k, inner, "the inner sizes of a product differ");
     if m == 0 || n == 0 {
         return;
     }
-    assert!(stride >= n && (m - 1) * stride + n <= out.len(), "a product leaves its slice");
+    assert!(stride >= n && (m - 1) * stride + n <= len, "a product leaves its slice");
     if let Start::Row(row) = start {
         assert!(row.len() >= n, "the first row of sums is too short");
     }
     let Some(set) = tile::set().filter(|_| k > 0) else {
         if let Start::Row(row) = start {
-            out.chunks_mut(stride).take(m).for_each(|out| out[..n].copy_from_slice(&row[..n]));
+            for r in 0..m {
+                // SAFETY: the assertions above hold both within their slices.
+                unsafe { out.add(r * stride).copy_from_nonoverlapping(row.as_ptr(), n) };
+            }
         }
-        return elsewhere(a, b, out, stride, !matches!(start, Start::Zero), threads);
+        // SAFETY: the assertions above; the result is read only where it is initialised.
+        return unsafe { elsewhere(a, b, out, stride, !matches!(start, Start::Zero), threads) };
     };
     let threads = if m * n * k < SMALL { Threads::One } else { threads };
     let tasks = match threads {
@@ -307,12 +341,12 @@ fn multiply(start: Start<'_>, a: Matrix<'_>, b: Right<'_>, n: usize, out: &mut [
     let groups = panels.div_ceil(panels_each);
     let rows_each = m.div_ceil((tasks / groups).max(1)).next_multiple_of(ROWS).max(8 * ROWS);
     let left = Left::new(a, threads);
-    let job = Job { set, start, left: &left, b, n, out: Shared(out.as_mut_ptr()), stride };
+    let job = Job { set, start, left: &left, b, n, out: Shared(out), stride };
     each(groups * m.div_ceil(rows_each), threads, |i| {
         let (g, r) = (i % groups, i / groups);
         let rows = (r * rows_each, m.min((r + 1) * rows_each));
         // SAFETY: the constructors of the factors and the assertions above hold all elements within their slices;
-        // `out` is borrowed mutably, so that it overlaps neither factor, and its rows do not overlap each
+        // nobody else uses `out`, so that it overlaps neither factor, and its rows do not overlap each
         // other; the jobs' rows and panels are their own.
         unsafe { job.run(rows, (g * panels_each, panels.min((g + 1) * panels_each))) };
     });
@@ -400,7 +434,10 @@ impl Job<'_> {
 }
 
 /// The product where there is no set for the machine.
-fn elsewhere(a: Matrix<'_>, b: Right<'_>, out: &mut [f32], stride: usize, add: bool, threads: Threads) {
+///
+/// # Safety
+/// All elements lie within their slices, nobody else uses the result, and with `add` it is initialised.
+unsafe fn elsewhere(a: Matrix<'_>, b: Right<'_>, out: *mut f32, stride: usize, add: bool, threads: Threads) {
     let parallelism = match threads {
         Threads::Pool => Parallelism::Rayon(0),
         Threads::One => Parallelism::None,
@@ -410,15 +447,13 @@ fn elsewhere(a: Matrix<'_>, b: Right<'_>, out: &mut [f32], stride: usize, add: b
         Right::Plain(b) => (b.cols, b.data.as_ptr(), b.row_stride, b.col_stride),
         Right::Packed(b) => (b.cols, b.values.as_ptr().cast::<f32>(), b.cols, 1),
     };
-    // SAFETY: `multiply` holds every element of the three matrices within its slice; `out` is borrowed
-    // mutably, so that it overlaps neither factor; and its rows do not overlap each other, since a row is at
-    // most as long as the stride. `out` is initialised, so that reading it is sound.
+    // SAFETY: the caller's promise. Without `add` the result is not read.
     unsafe {
         gemm::gemm(
             a.rows,
             n,
             a.cols,
-            out.as_mut_ptr(),
+            out,
             1,
             signed(stride),
             add,
