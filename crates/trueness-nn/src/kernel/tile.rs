@@ -159,6 +159,7 @@ impl Vector for __m256 {
 /// A tile of R rows and V vectors.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
+#[allow(clippy::needless_range_loop, reason = "rows and vectors index several arrays and pointers at once")]
 unsafe fn tile<T: Vector, const R: usize, const V: usize>(t: Tile) {
     let last = t.cols - (V - 1) * T::LANES;
     // SAFETY: the caller's promise holds all of these within the factors and the result; the last vector
