@@ -84,6 +84,12 @@ def peer(work, steps):
             for module in self.modules():
                 if isinstance(module, (nn.Linear, nn.Embedding)):
                     nn.init.normal_(module.weight, std=0.02)
+                if isinstance(module, nn.Linear):
+                    nn.init.zeros_(module.bias)
+            # GPT-2 begins the layers that lead back into the residual stream smaller.
+            for block in self.h:
+                for back in (block.proj, block.back):
+                    nn.init.normal_(back.weight, std=0.02 / (2 * layers) ** 0.5)
 
         def forward(self, ids):
             x = self.wte(ids) + self.wpe(torch.arange(ids.shape[1]))

@@ -81,6 +81,12 @@ fn sampling<M: NextToken>(model: &M, rounds: usize) -> Result<(Vec<f64>, f32)> {
 }
 
 fn main() -> Result<()> {
+    // In a pool, as the command line works: every operation would else be handed over to it and waited for.
+    let pool = rayon::ThreadPoolBuilder::new().build();
+    pool.map_err(|error| Error::Failed(error.to_string()))?.install(measure)
+}
+
+fn measure() -> Result<()> {
     let arguments: Vec<String> = std::env::args().collect();
     let usage = || Error::Input("expected WORK and ROUNDS".to_owned());
     let work = arguments.get(1).ok_or_else(usage)?;

@@ -3,8 +3,8 @@
 
 use crate::dropout::dropout;
 use crate::init::{Init, MAX_PARAMETERS, linear};
-use crate::kernel::{self, Matrix, Orientation, Threads, apply};
-use crate::lstm::values;
+use crate::kernel::{self, Matrix, Orientation, Packed, Start, Threads, apply};
+use crate::lstm::{packed, values};
 use crate::next_token::{Head, NextToken, Runner, Sequences};
 use burn::module::{Module, Param};
 use burn::nn::Linear;
@@ -220,15 +220,15 @@ impl NextToken for Gpt2 {
 
     fn runner(&self) -> Result<Gpt2Runner> {
         let dense = |layer: &Linear| -> Result<Dense> {
-            let weight = values(layer.weight.val())?;
+            let weight = packed(layer.weight.val())?;
             let bias = match &layer.bias {
                 Some(bias) => values(bias.val())?,
                 None => vec![0.0; layer.weight.dims()[1]],
             };
             Ok(Dense { weight, bias })
         };
-        let norm = |norm: &Norm| -> Result<Dense> {
-            Ok(Dense { weight: values(norm.weight.val())?, bias: values(norm.bias.val())? })
+        let norm = |norm: &Norm| -> Result<Scale> {
+            Ok(Scale { weight: values(norm.weight.val())?, bias: values(norm.bias.val())? })
         };
         let blocks = self.h.iter().map(|block| {
             Ok(RunnerBlock {
@@ -247,6 +247,7 @@ impl NextToken for Gpt2 {
             size,
             heads: self.heads,
             epsilon: self.epsilon as f32,
+            output: packed(self.wte.weight.val().transpose())?,
             wte: values(self.wte.weight.val())?,
             wpe: values(self.wpe.weight.val())?,
             blocks: blocks.collect::<Result<_>>()?,
@@ -264,24 +265,33 @@ pub struct Gpt2Runner {
     heads: usize,
     epsilon: f32,
     wte: Vec<f32>,
+    /// The token vectors again, as the output uses them.
+    output: Packed,
     wpe: Vec<f32>,
     blocks: Vec<RunnerBlock>,
-    ln_f: Dense,
+    ln_f: Scale,
 }
 
-/// Weights and biases, or scale and shift.
+/// Weights and biases.
 #[derive(Clone, Debug)]
 struct Dense {
+    weight: Packed,
+    bias: Vec<f32>,
+}
+
+/// Scale and shift.
+#[derive(Clone, Debug)]
+struct Scale {
     weight: Vec<f32>,
     bias: Vec<f32>,
 }
 
 #[derive(Clone, Debug)]
 struct RunnerBlock {
-    ln_1: Dense,
+    ln_1: Scale,
     c_attn: Dense,
     attn_proj: Dense,
-    ln_2: Dense,
+    ln_2: Scale,
     c_fc: Dense,
     mlp_proj: Dense,
 }
@@ -294,13 +304,15 @@ pub struct Gpt2State {
 }
 
 impl Dense {
-    fn apply(&self, x: &[f32]) -> Vec<f32> {
-        let rows = x.len() * self.bias.len() / self.weight.len().max(1);
+    /// To `rows` rows.
+    fn apply(&self, x: &[f32], rows: usize) -> Vec<f32> {
         let mut out = vec![0.0; rows * self.bias.len()];
-        kernel::linear_rows(x, &self.weight, &self.bias, &mut out, Threads::One);
+        kernel::linear_packed(x, &self.weight, &self.bias, &mut out);
         out
     }
+}
 
+impl Scale {
     fn normalise(&self, x: &[f32], epsilon: f32) -> Vec<f32> {
         let mut out = x.to_vec();
         kernel::normalise_rows(&mut out, &self.weight, &self.bias, epsilon);
@@ -335,20 +347,20 @@ impl Runner for Gpt2Runner {
         x.chunks_exact_mut(size).for_each(|x| add(x, &position));
         let mut seen = vec![0.0; x.len()];
         for (block, past) in self.blocks.iter().zip(&mut state.past) {
-            let qkv = block.c_attn.apply(&block.ln_1.normalise(&x, self.epsilon));
+            let qkv = block.c_attn.apply(&block.ln_1.normalise(&x, self.epsilon), tokens.len());
             for ((qkv, (keys, values)), seen) in qkv.chunks_exact(3 * size).zip(past).zip(seen.chunks_exact_mut(size)) {
                 keys.extend_from_slice(&qkv[size..2 * size]);
                 values.extend_from_slice(&qkv[2 * size..]);
                 kernel::attend(&qkv[..size], keys, values, self.heads, seen);
             }
-            add(&mut x, &block.attn_proj.apply(&seen));
-            let mut inner = block.c_fc.apply(&block.ln_2.normalise(&x, self.epsilon));
+            add(&mut x, &block.attn_proj.apply(&seen, tokens.len()));
+            let mut inner = block.c_fc.apply(&block.ln_2.normalise(&x, self.epsilon), tokens.len());
             kernel::gelu_rows(&mut inner);
-            add(&mut x, &block.mlp_proj.apply(&inner));
+            add(&mut x, &block.mlp_proj.apply(&inner, tokens.len()));
         }
         state.position += 1;
         let x = self.ln_f.normalise(&x, self.epsilon);
-        let output = Matrix::new(&self.wte, self.vocabulary, size).transposed();
-        kernel::product(Matrix::new(&x, tokens.len(), size), output, logits, self.vocabulary, false, Threads::One);
+        let x = Matrix::new(&x, tokens.len(), size);
+        kernel::product_packed(Start::Zero, x, &self.output, logits, self.vocabulary, Threads::One);
     }
 }

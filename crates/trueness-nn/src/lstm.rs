@@ -2,7 +2,7 @@
 
 use crate::dropout::dropout;
 use crate::init::{Init, MAX_PARAMETERS, linear};
-use crate::kernel::{self, Orientation, Threads};
+use crate::kernel::{self, Matrix, Orientation, Packed, Threads};
 use crate::next_token::{Head, NextToken, Runner, Sequences};
 use burn::module::{Module, Param};
 use burn::nn::Linear;
@@ -161,8 +161,8 @@ impl NextToken for LstmModel {
     fn runner(&self) -> Result<LstmRunner> {
         let layers = self.layers.iter().map(|layer| {
             Ok(RunnerLayer {
-                weight: values(layer.weight.val())?,
-                recurrent: values(layer.recurrent.val())?,
+                weight: packed(layer.weight.val())?,
+                recurrent: packed(layer.recurrent.val())?,
                 bias: values(layer.bias.val())?,
             })
         });
@@ -171,7 +171,7 @@ impl NextToken for LstmModel {
             size: self.embedding.dims()[1],
             embedding: values(self.embedding.val())?,
             layers: layers.collect::<Result<_>>()?,
-            output: values(self.output.weight.val())?,
+            output: packed(self.output.weight.val())?,
             output_bias: match &self.output.bias {
                 Some(bias) => values(bias.val())?,
                 None => vec![0.0; self.vocabulary()],
@@ -185,6 +185,12 @@ pub(crate) fn values<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>> {
     tensor.try_into_vec_as::<f32>().map_err(|error| Error::Failed(format!("cannot read weights: {error}")))
 }
 
+/// A matrix of weights, made ready for products.
+pub(crate) fn packed(weight: Tensor<2>) -> Result<Packed> {
+    let [rows, cols] = weight.dims();
+    Ok(Packed::new(Matrix::new(&values(weight)?, rows, cols), Threads::Pool))
+}
+
 /// An [`LstmModel`] that runs token by token.
 #[derive(Clone, Debug)]
 pub struct LstmRunner {
@@ -192,14 +198,14 @@ pub struct LstmRunner {
     size: usize,
     embedding: Vec<f32>,
     layers: Vec<RunnerLayer>,
-    output: Vec<f32>,
+    output: Packed,
     output_bias: Vec<f32>,
 }
 
 #[derive(Clone, Debug)]
 struct RunnerLayer {
-    weight: Vec<f32>,
-    recurrent: Vec<f32>,
+    weight: Packed,
+    recurrent: Packed,
     bias: Vec<f32>,
 }
 
@@ -245,11 +251,11 @@ impl Runner for LstmRunner {
             let (before, rest) = state.layers.split_at_mut(i);
             let input = before.last().map_or(&state.input, |(h, _)| h);
             let gates = &mut state.gates[..tokens.len() * layer.bias.len()];
-            kernel::linear_rows(input, &layer.weight, &layer.bias, gates, Threads::One);
+            kernel::linear_packed(input, &layer.weight, &layer.bias, gates);
             let (h, c) = &mut rest[0];
             kernel::lstm_step(gates, h, c, &layer.recurrent, layer.bias.len() / 4);
         }
         let hidden = state.layers.last().map_or(&state.input, |(h, _)| h);
-        kernel::linear_rows(hidden, &self.output, &self.output_bias, logits, Threads::One);
+        kernel::linear_packed(hidden, &self.output, &self.output_bias, logits);
     }
 }

@@ -1,8 +1,8 @@
 //! A linear layer with softmax and cross-entropy, without all of its logits in memory.
 
-use super::linear::{add_bias, add_rows};
+use super::linear::add_rows;
 use super::node::{self, Kernel, Values};
-use super::product::{Matrix, Threads, product};
+use super::product::{Matrix, Packed, Start, Threads, product, product_packed};
 use super::simd::{exp, max, sum, vectorized};
 use burn::backend::DispatchTensor;
 use burn::tensor::activation::log_softmax;
@@ -89,6 +89,9 @@ impl Rows<'_> {
         // The weights as inputs by classes, whichever way they lie.
         let matrix = Matrix::new(weight.slice(), rows, cols);
         let matrix = if transposed { matrix.transposed() } else { matrix };
+        // Each piece meets the same weights.
+        let packed = Packed::new(matrix, Threads::Pool);
+        let back = tracked.then(|| Packed::new(matrix.transposed(), Threads::Pool));
         // Pieces of equal size, so that none is small.
         let pieces = (n * classes).div_ceil(LOGITS).max(1);
         let rows_at_once = n.div_ceil(pieces).max(1);
@@ -100,10 +103,8 @@ impl Rows<'_> {
             let count = rows_at_once.min(n - first);
             let logits = &mut logits[..count * classes];
             let part = Matrix::new(&x.slice()[first * inputs..], count, inputs);
-            product(part, matrix, logits, classes, false, Threads::Pool);
-            if let Some(bias) = bias {
-                add_bias(logits, bias.slice());
-            }
+            let start = bias.map_or(Start::Zero, |bias| Start::Row(bias.slice()));
+            product_packed(start, part, &packed, logits, classes, Threads::Pool);
             let asked = self.targets[first..].iter().zip(&self.weights[first..]);
             let losses: Vec<f32> = logits
                 .par_chunks_exact_mut(classes)
@@ -119,10 +120,10 @@ impl Rows<'_> {
                 })
                 .collect();
             loss += losses.iter().map(|&l| f64::from(l)).sum::<f64>();
-            if tracked {
+            if let Some(back) = &back {
                 let g = Matrix::new(logits, count, classes);
                 let into = &mut dx[first * inputs..(first + count) * inputs];
-                product(g, matrix.transposed(), into, inputs, false, Threads::Pool);
+                product_packed(Start::Zero, g, back, into, inputs, Threads::Pool);
                 if transposed {
                     product(g.transposed(), part, &mut dw, inputs, true, Threads::Pool);
                 } else {

@@ -3,6 +3,11 @@
 use super::node::{self, Kernel, Values};
 use super::simd::vectorized;
 use burn::tensor::{Int, Tensor, TensorData};
+use rayon::prelude::*;
+
+/// Ids that one task looks up, and rows of the table whose gradient one task sums.
+const IDS: usize = 64;
+const TABLE: usize = 1024;
 
 /// The rows of `weight`, `[rows, size]`, that `ids` name: `[ids, size]`. Ids are below the number of rows.
 ///
@@ -11,10 +16,10 @@ pub fn embedding(weight: Tensor<2>, ids: &[u32]) -> Tensor<2> {
     match node::run([weight.into_dispatch()], |[weight], tracked| {
         let (rows, size) = (weight.shape()[0], weight.shape()[1]);
         let table = weight.slice();
-        let mut out = Vec::with_capacity(ids.len() * size);
-        for &id in ids {
-            out.extend_from_slice(&table[id as usize * size..(id as usize + 1) * size]);
-        }
+        let mut out = vec![0.0; ids.len() * size];
+        out.par_chunks_mut(size.max(1)).zip(ids).with_min_len(IDS).for_each(|(out, &id)| {
+            out.copy_from_slice(&table[id as usize * size..(id as usize + 1) * size]);
+        });
         let kept = tracked.then(|| Embedding { ids: ids.to_vec(), rows });
         (Values::new(out, [ids.len(), size]), kept)
     }) {
@@ -40,15 +45,20 @@ impl Kernel<1> for Embedding {
     fn backward(self, gradient: Values, _needed: [bool; 1]) -> [Option<Values>; 1] {
         let size = gradient.shape()[1];
         let mut sums = vec![0.0; self.rows * size];
-        scatter(gradient.slice(), &self.ids, size, &mut sums);
+        // Each task has some rows of the table, and looks for their ids.
+        let table = sums.par_chunks_mut(TABLE * size.max(1)).enumerate();
+        table.for_each(|(i, sums)| scatter(gradient.slice(), &self.ids, size, i * TABLE, sums));
         [Some(Values::new(sums, [self.rows, size]))]
     }
 }
 
 vectorized! {
-    fn scatter(gradient: &[f32], ids: &[u32], size: usize, sums: &mut [f32]) {
+    fn scatter(gradient: &[f32], ids: &[u32], size: usize, first: usize, sums: &mut [f32]) {
         for (&id, row) in ids.iter().zip(gradient.chunks_exact(size.max(1))) {
-            let sum = &mut sums[id as usize * size..(id as usize + 1) * size];
+            let Some(at) = (id as usize).checked_sub(first).filter(|at| (at + 1) * size <= sums.len()) else {
+                continue;
+            };
+            let sum = &mut sums[at * size..(at + 1) * size];
             for (s, &g) in sum.iter_mut().zip(row) {
                 *s += g;
             }

@@ -1,9 +1,8 @@
 //! The Gaussian error linear unit, in GPT-2's form.
 
 use super::node::{self, Kernel, Values};
-use super::simd::{multiply_add, tanh, vectorized};
+use super::simd::{copied, multiply_add, tanh, vectorized};
 use burn::tensor::Tensor;
-use rayon::prelude::*;
 
 /// Elements that one task works on; fixed, though nothing is summed.
 const CHUNK: usize = 1 << 14;
@@ -15,8 +14,7 @@ const CUBE: f32 = 0.044_715;
 /// (`gelu_new` in `transformers`).
 pub fn gelu(x: Tensor<2>) -> Tensor<2> {
     match node::run([x.into_dispatch()], |[x], tracked| {
-        let mut out = x.slice().to_vec();
-        out.par_chunks_mut(CHUNK).for_each(gelu_rows);
+        let out = copied(x.slice(), CHUNK, |_, xs| gelu_rows(xs));
         (Values::new(out, x.shape()), tracked.then(|| Gelu(x.clone())))
     }) {
         Ok(output) => Tensor::from_dispatch(output),
@@ -34,8 +32,8 @@ struct Gelu(Values);
 
 impl Kernel<1> for Gelu {
     fn backward(self, gradient: Values, _needed: [bool; 1]) -> [Option<Values>; 1] {
-        let mut out = gradient.slice().to_vec();
-        out.par_chunks_mut(CHUNK).zip(self.0.slice().par_chunks(CHUNK)).for_each(|(g, x)| backward(g, x));
+        let xs = self.0.slice();
+        let out = copied(gradient.slice(), CHUNK, |i, g| backward(g, &xs[i * CHUNK..]));
         [Some(Values::new(out, gradient.shape()))]
     }
 }

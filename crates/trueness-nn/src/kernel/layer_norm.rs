@@ -1,7 +1,7 @@
 //! Layer normalisation.
 
 use super::node::{self, Kernel, Values};
-use super::simd::{dot, sum, vectorized};
+use super::simd::{copied, dot, sum, vectorized};
 use burn::tensor::Tensor;
 use rayon::prelude::*;
 
@@ -19,8 +19,13 @@ pub fn layer_norm(x: Tensor<2>, scale: Tensor<1>, shift: Tensor<1>, epsilon: f32
             standardise(rows, inverse, size, epsilon);
         });
         // The standardised values are what the gradient needs; a copy is scaled and shifted.
-        let normalised = tracked.then(|| Values::new(out.clone(), x.shape()));
-        out.par_chunks_mut(ROWS * size).for_each(|rows| affine(rows, scale.slice(), shift.slice()));
+        let scaled = |rows: &mut [f32]| affine(rows, scale.slice(), shift.slice());
+        let (out, normalised) = if tracked {
+            (copied(&out, ROWS * size, |_, rows| scaled(rows)), Some(Values::new(out, x.shape())))
+        } else {
+            out.par_chunks_mut(ROWS * size).for_each(scaled);
+            (out, None)
+        };
         let kept = normalised.map(|normalised| LayerNorm { normalised, inverse, scale: scale.clone() });
         (Values::new(out, x.shape()), kept)
     }) {

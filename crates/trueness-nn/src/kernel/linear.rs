@@ -1,17 +1,18 @@
 //! The linear layer.
 
 use super::node::{self, Kernel, Values};
-use super::product::{Matrix, Threads, product};
+use super::product::{Matrix, Packed, Start, Threads, product_new, product_packed};
 use super::simd::vectorized;
 use burn::tensor::Tensor;
+use rayon::prelude::*;
 
 /// `x · weight + bias`: `[n, inputs]`, `[inputs, outputs]` and `[outputs]` to `[n, outputs]`.
 pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Tensor<1>) -> Tensor<2> {
     let inputs = [x.into_dispatch(), weight.into_dispatch(), bias.into_dispatch()];
     match node::run(inputs, |[x, weight, bias], tracked| {
-        let [n, outputs] = [x.shape()[0], weight.shape()[1]];
-        let mut out = vec![0.0; n * outputs];
-        linear_rows(x.slice(), weight.slice(), bias.slice(), &mut out, Threads::Pool);
+        let [n, inputs, outputs] = [x.shape()[0], weight.shape()[0], weight.shape()[1]];
+        let (left, right) = (Matrix::new(x.slice(), n, inputs), Matrix::new(weight.slice(), inputs, outputs));
+        let out = product_new(Start::Row(bias.slice()), left, right, Threads::Pool);
         let kept = tracked.then(|| Linear { x: x.clone(), weight: weight.clone() });
         (Values::new(out, [n, outputs]), kept)
     }) {
@@ -34,34 +35,25 @@ fn composed(x: Tensor<2>, weight: Tensor<2>, bias: Tensor<1>) -> Tensor<2> {
     x.matmul(weight) + bias.unsqueeze()
 }
 
-/// The layer on plain rows: `x` is `[n, inputs]`, `out` is `[n, outputs]`.
-pub(crate) fn linear_rows(x: &[f32], weight: &[f32], bias: &[f32], out: &mut [f32], threads: Threads) {
-    let outputs = bias.len();
-    if outputs == 0 || out.is_empty() {
-        return;
-    }
-    let inputs = weight.len() / outputs;
-    let n = out.len() / outputs;
-    out.chunks_exact_mut(outputs).for_each(|row| row.copy_from_slice(bias));
-    product(Matrix::new(x, n, inputs), Matrix::new(weight, inputs, outputs), out, outputs, true, threads);
+/// The layer on plain rows with packed weights, on the calling thread.
+pub(crate) fn linear_packed(x: &[f32], weight: &Packed, bias: &[f32], out: &mut [f32]) {
+    let n = out.len() / bias.len().max(1);
+    let x = Matrix::new(x, n, x.len() / n.max(1));
+    product_packed(Start::Row(bias), x, weight, out, bias.len(), Threads::One);
+}
+
+/// The sum of the rows, added to `sums`.
+pub(super) fn add_rows(rows: &[f32], sums: &mut [f32]) {
+    /// Columns that one task adds up.
+    const COLUMNS: usize = 512;
+    let wide = sums.len().max(1);
+    sums.par_chunks_mut(COLUMNS).enumerate().for_each(|(i, sums)| add_columns(rows, wide, i * COLUMNS, sums));
 }
 
 vectorized! {
-    /// Adds one row to every row.
-    pub(crate) fn add_bias(rows: &mut [f32], bias: &[f32]) {
-        for row in rows.chunks_exact_mut(bias.len().max(1)) {
-            for (x, &b) in row.iter_mut().zip(bias) {
-                *x += b;
-            }
-        }
-    }
-}
-
-vectorized! {
-    /// The sum of the rows, added to `sums`.
-    pub(super) fn add_rows(rows: &[f32], sums: &mut [f32]) {
-        for row in rows.chunks_exact(sums.len().max(1)) {
-            for (sum, &x) in sums.iter_mut().zip(row) {
+    fn add_columns(rows: &[f32], wide: usize, first: usize, sums: &mut [f32]) {
+        for row in rows.chunks_exact(wide) {
+            for (sum, &x) in sums.iter_mut().zip(&row[first..]) {
                 *sum += x;
             }
         }
@@ -80,15 +72,13 @@ impl Kernel<3> for Linear {
         let outputs = self.weight.shape()[1];
         let g = Matrix::new(gradient.slice(), n, outputs);
         let dx = needed[0].then(|| {
-            let mut dx = vec![0.0; n * inputs];
             let weight = Matrix::new(self.weight.slice(), inputs, outputs);
-            product(g, weight.transposed(), &mut dx, inputs, false, Threads::Pool);
+            let dx = product_new(Start::Zero, g, weight.transposed(), Threads::Pool);
             Values::new(dx, [n, inputs])
         });
         let dw = needed[1].then(|| {
-            let mut dw = vec![0.0; inputs * outputs];
             let x = Matrix::new(self.x.slice(), n, inputs);
-            product(x.transposed(), g, &mut dw, outputs, false, Threads::Pool);
+            let dw = product_new(Start::Zero, x.transposed(), g, Threads::Pool);
             Values::new(dw, [inputs, outputs])
         });
         let db = needed[2].then(|| {

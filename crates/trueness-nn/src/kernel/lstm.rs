@@ -2,7 +2,7 @@
 
 use super::linear::add_rows;
 use super::node::{self, Kernel, Values};
-use super::product::{Matrix, Threads, product};
+use super::product::{Matrix, Packed, Start, Threads, product_new, product_packed};
 use super::simd::{multiply_add, sigmoid, tanh, vectorized};
 use burn::tensor::Tensor;
 use burn::tensor::activation::sigmoid as burn_sigmoid;
@@ -25,17 +25,19 @@ pub fn lstm(x: Tensor<3>, weight: Tensor<2>, recurrent: Tensor<2>, bias: Tensor<
     let inputs = [x.into_dispatch(), weight.into_dispatch(), recurrent.into_dispatch(), bias.into_dispatch()];
     match node::run(inputs, |[x, weight, recurrent, bias], tracked| {
         let sizes = Sizes::of(x, recurrent);
-        let Sizes { batch, time, hidden, .. } = sizes;
+        let Sizes { batch, time, inputs, hidden } = sizes;
         let (shard, _) = sizes.shard();
-        let mut gates = vec![0.0; batch * time * 4 * hidden];
-        super::linear_rows(x.slice(), weight.slice(), bias.slice(), &mut gates, Threads::Pool);
+        let packed = Packed::new(Matrix::new(recurrent.slice(), hidden, 4 * hidden), Threads::Pool);
+        let (left, right) =
+            (Matrix::new(x.slice(), batch * time, inputs), Matrix::new(weight.slice(), inputs, 4 * hidden));
+        let mut gates = product_new(Start::Row(bias.slice()), left, right, Threads::Pool);
         let mut cells = vec![0.0; batch * time * hidden];
         let mut out = vec![0.0; batch * time * hidden];
         gates
             .par_chunks_mut(shard * time * 4 * hidden)
             .zip(cells.par_chunks_mut(shard * time * hidden))
             .zip(out.par_chunks_mut(shard * time * hidden))
-            .for_each(|((gates, cells), out)| sizes.forward(gates, cells, out, recurrent.slice()));
+            .for_each(|((gates, cells), out)| sizes.forward(gates, cells, out, &packed));
         let out = Values::new(out, [batch, time, hidden]);
         let kept = tracked.then(|| Lstm {
             x: x.clone(),
@@ -76,10 +78,10 @@ fn composed(x: Tensor<3>, weight: Tensor<2>, recurrent: Tensor<2>, bias: Tensor<
 
 /// One step of a layer on plain rows: `gates` holds the inputs' part and bias, `[batch, 4·hidden]`, and
 /// is used up; `h` and `c`, `[batch, hidden]`, become the next state. It runs on the calling thread.
-pub(crate) fn lstm_step(gates: &mut [f32], h: &mut [f32], c: &mut [f32], recurrent: &[f32], hidden: usize) {
+pub(crate) fn lstm_step(gates: &mut [f32], h: &mut [f32], c: &mut [f32], recurrent: &Packed, hidden: usize) {
     let batch = h.len() / hidden.max(1);
-    let weights = Matrix::new(recurrent, hidden, 4 * hidden);
-    product(Matrix::new(h, batch, hidden), weights, gates, 4 * hidden, true, Threads::One);
+    let before = Matrix::new(h, batch, hidden);
+    product_packed(Start::Result, before, recurrent, gates, 4 * hidden, Threads::One);
     for ((gates, h), c) in
         gates.chunks_exact_mut(4 * hidden).zip(h.chunks_exact_mut(hidden)).zip(c.chunks_exact_mut(hidden))
     {
@@ -108,50 +110,61 @@ impl Sizes {
         Self { batch: x.shape()[0], time: x.shape()[1], inputs: x.shape()[2], hidden: recurrent.shape()[0] }
     }
 
+    /// Sequences whose cells one task computes.
+    fn at_once(rows: usize, threads: Threads) -> usize {
+        match threads {
+            Threads::Pool => 8,
+            Threads::One => rows.max(1),
+        }
+    }
+
     /// Carries some sequences through time: `gates` holds the inputs' part and becomes the activations.
-    fn forward(&self, gates: &mut [f32], cells: &mut [f32], out: &mut [f32], recurrent: &[f32]) {
+    fn forward(&self, gates: &mut [f32], cells: &mut [f32], out: &mut [f32], recurrent: &Packed) {
         let Self { time, hidden, .. } = *self;
         let (_, threads) = self.shard();
         let rows = out.len() / (time * hidden).max(1);
-        let weights = Matrix::new(recurrent, hidden, 4 * hidden);
+        let at_once = Self::at_once(rows, threads);
         let zeros = vec![0.0; hidden];
         for t in 0..time {
             if t > 0 {
                 let before = Matrix::strided(&out[(t - 1) * hidden..], rows, hidden, time * hidden);
-                product(before, weights, &mut gates[t * 4 * hidden..], time * 4 * hidden, true, threads);
+                let gates = &mut gates[t * 4 * hidden..];
+                product_packed(Start::Result, before, recurrent, gates, time * 4 * hidden, threads);
             }
-            for row in 0..rows {
-                let at = (row * time + t) * hidden;
+            let at = t * hidden;
+            let sequences = gates.par_chunks_mut(time * 4 * hidden).zip(cells.par_chunks_mut(time * hidden));
+            let sequences = sequences.zip(out.par_chunks_mut(time * hidden)).with_min_len(at_once);
+            sequences.for_each(|((gates, cells), out)| {
                 let (past, present) = cells.split_at_mut(at);
                 let before = if t > 0 { &past[at - hidden..] } else { &zeros };
                 step(&mut gates[4 * at..4 * (at + hidden)], before, &mut present[..hidden], &mut out[at..at + hidden]);
-            }
+            });
         }
     }
 
     /// Carries gradients back through time: `gates` holds the activations and becomes the gradient of
     /// what goes into them. `transposed` is the recurrent weights' transpose.
-    fn backward(&self, gates: &mut [f32], cells: &[f32], gradient: &[f32], transposed: &[f32]) {
+    fn backward(&self, gates: &mut [f32], cells: &[f32], gradient: &[f32], transposed: &Packed) {
         let Self { time, hidden, .. } = *self;
         let (_, threads) = self.shard();
         let rows = gradient.len() / (time * hidden).max(1);
-        let weights = Matrix::new(transposed, 4 * hidden, hidden);
+        let at_once = Self::at_once(rows, threads);
         let zeros = vec![0.0; hidden];
         let mut dh = vec![0.0; rows * hidden];
         let mut dc = vec![0.0; rows * hidden];
         for t in (0..time).rev() {
             if t + 1 < time {
                 let after = Matrix::strided(&gates[(t + 1) * 4 * hidden..], rows, 4 * hidden, time * 4 * hidden);
-                product(after, weights, &mut dh, hidden, false, threads);
+                product_packed(Start::Zero, after, transposed, &mut dh, hidden, threads);
             }
-            for row in 0..rows {
-                let at = (row * time + t) * hidden;
+            let (at, one) = (t * hidden, time * hidden);
+            let sequences = gates.par_chunks_mut(4 * one).zip(cells.par_chunks(one)).zip(gradient.par_chunks(one));
+            let states = dh.par_chunks(hidden).zip(dc.par_chunks_mut(hidden));
+            sequences.zip(states).with_min_len(at_once).for_each(|(((gates, cells), gradient), (dh, dc))| {
                 let before = if t > 0 { &cells[at - hidden..at] } else { &zeros };
-                let of_row = row * hidden..(row + 1) * hidden;
                 let gates = &mut gates[4 * at..4 * (at + hidden)];
-                let dh = &dh[of_row.clone()];
-                step_back(gates, before, &cells[at..at + hidden], &gradient[at..at + hidden], dh, &mut dc[of_row]);
-            }
+                step_back(gates, before, &cells[at..at + hidden], &gradient[at..at + hidden], dh, dc);
+            });
         }
     }
 }
@@ -175,7 +188,8 @@ impl Kernel<4> for Lstm {
         let (n, wide) = (batch * time, 4 * hidden);
         let (shard, _) = sizes.shard();
         let mut gates = self.gates;
-        let transposed = transpose(self.recurrent.slice(), hidden, wide);
+        let recurrent = Matrix::new(self.recurrent.slice(), hidden, wide);
+        let transposed = Packed::new(recurrent.transposed(), Threads::Pool);
         gates
             .par_chunks_mut(shard * time * wide)
             .zip(self.cells.par_chunks(shard * time * hidden))
@@ -183,22 +197,19 @@ impl Kernel<4> for Lstm {
             .for_each(|((gates, cells), gradient)| sizes.backward(gates, cells, gradient, &transposed));
         let g = Matrix::new(&gates, n, wide);
         let dx = needed[0].then(|| {
-            let mut dx = vec![0.0; n * inputs];
             let weight = Matrix::new(self.weight.slice(), inputs, wide);
-            product(g, weight.transposed(), &mut dx, inputs, false, Threads::Pool);
+            let dx = product_new(Start::Zero, g, weight.transposed(), Threads::Pool);
             Values::new(dx, [batch, time, inputs])
         });
-        let mut dw = vec![0.0; inputs * wide];
         let x = Matrix::new(self.x.slice(), n, inputs);
-        product(x.transposed(), g, &mut dw, wide, false, Threads::Pool);
+        let dw = product_new(Start::Zero, x.transposed(), g, Threads::Pool);
         // The states before each step: the outputs one step late, zero at the beginning.
         let mut before = vec![0.0; n * hidden];
-        for (before, out) in before.chunks_exact_mut(time * hidden).zip(self.out.slice().chunks_exact(time * hidden)) {
-            before[hidden..].copy_from_slice(&out[..(time - 1) * hidden]);
-        }
-        let mut du = vec![0.0; hidden * wide];
+        let sequences =
+            before.par_chunks_exact_mut(time * hidden).zip(self.out.slice().par_chunks_exact(time * hidden));
+        sequences.for_each(|(before, out)| before[hidden..].copy_from_slice(&out[..(time - 1) * hidden]));
         let before = Matrix::new(&before, n, hidden);
-        product(before.transposed(), g, &mut du, wide, false, Threads::Pool);
+        let du = product_new(Start::Zero, before.transposed(), g, Threads::Pool);
         let mut db = vec![0.0; wide];
         add_rows(&gates, &mut db);
         let [dw, du] = [Values::new(dw, [inputs, wide]), Values::new(du, [hidden, wide])];
@@ -328,11 +339,12 @@ mod tests {
             Tensor::zeros([wide], &device),
         );
         let whole = whole.into_data().try_to_vec::<f32>().unwrap();
+        let packed = Packed::new(Matrix::new(&u, hidden, wide), Threads::One);
         let (mut h, mut c) = (vec![0.0; 3 * hidden], vec![0.0; 3 * hidden]);
         for t in 0..time {
             let mut gates: Vec<f32> =
                 (0..3).flat_map(|b| x[(b * time + t) * wide..(b * time + t + 1) * wide].to_vec()).collect();
-            lstm_step(&mut gates, &mut h, &mut c, &u, hidden);
+            lstm_step(&mut gates, &mut h, &mut c, &packed, hidden);
             for b in 0..3 {
                 let at = (b * time + t) * hidden;
                 assert!(distance(&h[b * hidden..(b + 1) * hidden], &whole[at..at + hidden]) < 1e-6);

@@ -26,6 +26,7 @@ mod simd;
 #[cfg(test)]
 mod testing;
 mod text_convolution;
+mod tile;
 
 pub use adam::{Adam, AdamConfig};
 pub(crate) use attention::attend;
@@ -37,10 +38,10 @@ pub use gelu::gelu;
 pub(crate) use gelu::gelu_rows;
 pub use layer_norm::layer_norm;
 pub(crate) use layer_norm::normalise_rows;
-pub(crate) use linear::linear_rows;
+pub(crate) use linear::linear_packed;
 pub use linear::{apply, linear};
 pub use lstm::lstm;
 pub(crate) use lstm::lstm_step;
-pub(crate) use product::{Matrix, Threads, product};
+pub(crate) use product::{Matrix, Packed, Start, Threads, product_packed};
 pub(crate) use simd::sum_of;
 pub use text_convolution::convolve_max;

@@ -4,6 +4,8 @@
 //! Sums run over a fixed number of lanes, so that a result depends on the instruction set only through
 //! fused multiply-add, which rounds once where others round twice.
 
+use rayon::prelude::*;
+
 /// Defines a function whose body is compiled for AVX-512, AVX2 and the plain instruction set of the
 /// target. Within the body, the constant `FMA` says whether fused multiply-add is to be used, and is
 /// handed to the functions of this module.
@@ -41,6 +43,17 @@ macro_rules! vectorized {
     };
 }
 pub(super) use vectorized;
+
+/// A copy whose parts of `chunk` elements are worked on in place, by all threads of the pool, while they are in
+/// the cache.
+pub(super) fn copied(xs: &[f32], chunk: usize, work: impl Fn(usize, &mut [f32]) + Send + Sync) -> Vec<f32> {
+    let mut out = Vec::with_capacity(xs.len());
+    let parts = out.spare_capacity_mut()[..xs.len()].par_chunks_mut(chunk.max(1)).zip(xs.par_chunks(chunk.max(1)));
+    parts.enumerate().for_each(|(i, (to, from))| work(i, to.write_copy_of_slice(from)));
+    // SAFETY: the parts cover as many elements as `xs` has, and each was written.
+    unsafe { out.set_len(xs.len()) };
+    out
+}
 
 /// Whether the functions compiled for AVX-512 may be called.
 #[cfg(target_arch = "x86_64")]
