@@ -472,6 +472,7 @@ unsafe fn elsewhere(a: Matrix<'_>, b: Right<'_>, out: *mut f32, stride: usize, a
         );
     }
 }
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -504,6 +505,56 @@ mod tests {
                         false => f64::from(start[at]),
                     };
                     prop_assert!((f64::from(out[at]) - truth).abs() < 1e-5, "{} {}", out[at], truth);
+                }
+            }
+        }
+    }
+
+    /// Whole numbers are added without rounding, so that every order of summation gives the same.
+    #[test]
+    fn whole_numbers_are_multiplied_exactly_whatever_the_sizes_and_threads() {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
+        let sizes =
+            [(1, 1, 1), (3, 5, 300), (7, 65, 129), (64, 200, 256), (100, 130, 131), (301, 17, 140), (2, 520, 64)];
+        for (case, (m, n, k)) in sizes.into_iter().enumerate() {
+            let mut x = case as i32;
+            let mut draw = |n: usize| -> Vec<f32> {
+                (0..n)
+                    .map(|_| {
+                        x = (x * 1_103 + 12_345) % 65_536;
+                        (x % 9 - 4) as f32
+                    })
+                    .collect()
+            };
+            let (a, b, row, before) = (draw(m * k), draw(k * n), draw(n), draw(m * (n + 3)));
+            let transpose = |x: &[f32], rows: usize, cols: usize| -> Vec<f32> {
+                (0..cols).flat_map(|c| (0..rows).map(move |r| x[r * cols + c])).collect()
+            };
+            let (a_t, b_t) = (transpose(&a, m, k), transpose(&b, k, n));
+            let sum = |i: usize, j: usize| (0..k).map(|l| a[i * k + l] * b[l * n + j]).sum::<f32>();
+            let truth: Vec<f32> = (0..m).flat_map(|i| (0..n).map(move |j| (i, j))).map(|(i, j)| sum(i, j)).collect();
+            let plus_row: Vec<f32> = truth.iter().enumerate().map(|(at, x)| x + row[at % n]).collect();
+            let lefts = [Matrix::new(&a, m, k), Matrix::new(&a_t, k, m).transposed()];
+            let rights = [Matrix::new(&b, k, n), Matrix::new(&b_t, n, k).transposed()];
+            for (x, y) in lefts.into_iter().flat_map(|x| rights.map(|y| (x, y))) {
+                for threads in [Threads::One, Threads::Pool] {
+                    pool.install(|| {
+                        assert_eq!(product_new(Start::Zero, x, y, threads), truth, "{m} {n} {k}");
+                        assert_eq!(product_new(Start::Row(&row), x, y, threads), plus_row, "{m} {n} {k}");
+                        let packed = Packed::new(y, threads);
+                        for add in [false, true] {
+                            let (mut plain, mut kept) = (before.clone(), before.clone());
+                            product(x, y, &mut plain, n + 3, add, threads);
+                            let start = if add { Start::Result } else { Start::Zero };
+                            product_packed(start, x, &packed, &mut kept, n + 3, threads);
+                            assert_eq!(plain, kept);
+                            for (at, (&found, &old)) in plain.iter().zip(&before).enumerate() {
+                                let (i, j) = (at / (n + 3), at % (n + 3));
+                                let wanted = if j < n { truth[i * n + j] + if add { old } else { 0.0 } } else { old };
+                                assert_eq!(found, wanted, "{m} {n} {k}: {i} {j}");
+                            }
+                        }
+                    });
                 }
             }
         }

@@ -58,7 +58,8 @@ pub(super) fn copied(xs: &[f32], chunk: usize, work: impl Fn(usize, &mut [f32]) 
 /// Whether the functions compiled for AVX-512 may be called.
 #[cfg(target_arch = "x86_64")]
 pub(super) fn has_avx512() -> bool {
-    is_x86_feature_detected!("avx512f")
+    allowed("avx512")
+        && is_x86_feature_detected!("avx512f")
         && is_x86_feature_detected!("avx512bw")
         && is_x86_feature_detected!("avx512dq")
         && is_x86_feature_detected!("avx512vl")
@@ -68,7 +69,26 @@ pub(super) fn has_avx512() -> bool {
 /// Whether the functions compiled for AVX2 may be called.
 #[cfg(target_arch = "x86_64")]
 pub(super) fn has_avx2() -> bool {
-    is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")
+    allowed("avx2") && is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")
+}
+
+/// Whether an instruction set may be used: always, but for tests, which run themselves again as on lesser
+/// machines.
+#[cfg(all(target_arch = "x86_64", not(test)))]
+#[inline(always)]
+fn allowed(_set: &str) -> bool {
+    true
+}
+
+#[cfg(all(target_arch = "x86_64", test))]
+fn allowed(set: &str) -> bool {
+    use std::sync::LazyLock;
+    static BEST: LazyLock<Option<String>> = LazyLock::new(|| std::env::var("TRUENESS_TEST_INSTRUCTIONS").ok());
+    match BEST.as_deref() {
+        None => true,
+        Some("avx2") => set == "avx2",
+        Some(_) => false,
+    }
 }
 
 /// a·b + c, rounded once where that is one instruction.
@@ -212,6 +232,25 @@ mod tests {
                 let error = (f64::from(y) - truth).abs() / truth.abs().max(1e-36);
                 assert!(x == 0.0 && truth == f64::from(y) || error < 4e-7, "{which} {x}: {y} {truth} {error:e}");
             }
+        }
+    }
+
+    /// Every kernel passes its tests on machines without AVX-512, and without AVX2 too. The choice is made once
+    /// in a process, so that the tests run in others.
+    #[cfg(target_arch = "x86_64")]
+    #[test]
+    fn lesser_instruction_sets_pass_the_same_tests() {
+        if std::env::var_os("TRUENESS_TEST_INSTRUCTIONS").is_some() {
+            return;
+        }
+        for best in ["avx2", "plain"] {
+            let output = std::process::Command::new(std::env::current_exe().unwrap())
+                .args(["kernel::", "--test-threads", "2"])
+                .env("TRUENESS_TEST_INSTRUCTIONS", best)
+                .output()
+                .unwrap();
+            let said = String::from_utf8_lossy(&output.stdout);
+            assert!(output.status.success() && !said.contains("running 0 tests"), "{best}: {said}");
         }
     }
 
