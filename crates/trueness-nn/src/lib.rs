@@ -38,11 +38,13 @@ pub mod next_token;
 pub mod sampling;
 pub mod weights;
 
+mod batches;
 mod gpt2;
 mod highway;
 mod lstm;
 mod text_cnn;
 
+pub use batches::batches_by_length;
 pub use burn;
 pub use checkpoint::Checkpoints;
 pub use fit::{Best, Epoch, FitConfig, Fitted, Goal, Schedule, Task, fit};

@@ -51,19 +51,26 @@ pub(super) struct Field {
     pub(super) largest: usize,
     /// How many words the real text and all candidates have together.
     pub(super) words: usize,
-    /// Tokens of the longest sentence of all candidates.
+    /// Tokens of the longest sentence of the real text and of all candidates.
     pub(super) longest: usize,
 }
 
 impl Field {
     /// Reads all candidates; `vocabulary` holds the words of the real text.
-    fn of(knobs: &CompareKnobs, tokenizer: &Tokenizer, mut vocabulary: Vocabulary, seed: Seed) -> Result<Self> {
-        let (mut smallest, mut largest, mut longest) = (usize::MAX, 0, 0);
+    fn of(
+        knobs: &CompareKnobs,
+        tokenizer: &Tokenizer,
+        real: &Text,
+        mut vocabulary: Vocabulary,
+        seed: Seed,
+    ) -> Result<Self> {
+        let longest_of = |text: &Text| text.encoded.iter().map(<[u32]>::len).max().unwrap_or(0);
+        let (mut smallest, mut largest, mut longest) = (usize::MAX, 0, longest_of(real));
         for path in &knobs.candidates {
             let (text, _) = load(path, tokenizer, knobs.sample, &mut vocabulary, seed)?;
             smallest = smallest.min(text.corpus.len());
             largest = largest.max(text.corpus.len());
-            longest = longest.max(text.encoded.iter().map(<[u32]>::len).max().unwrap_or(0));
+            longest = longest.max(longest_of(&text));
         }
         Ok(Self { smallest, largest, words: vocabulary.len(), longest })
     }
@@ -93,7 +100,7 @@ pub(super) fn floor(knobs: &CompareKnobs, run: &mut Run<'_>) -> Result<()> {
     let (a, b) = (real.subset(&halves[0]), real.subset(&halves[1]));
     let provenance = provenance(knobs, &tokenizer, &real, &real, run);
     let seed = run.seed();
-    let field = Field::of(knobs, &tokenizer, vocabulary.clone(), seed)?;
+    let field = Field::of(knobs, &tokenizer, &real, vocabulary.clone(), seed)?;
     let (subject, of_halves) = (subject.clone(), super::report::halves(&subject));
     let job = Job { knobs, real: &a, candidate: &b, vocabulary: &vocabulary, field, subject, provenance, seed };
     if knobs.measures("dd") && knobs.scores.is_empty() {
@@ -118,7 +125,7 @@ pub(super) fn candidate(knobs: &CompareKnobs, index: usize, run: &mut Run<'_>) -
     let seed = run.seed();
     // The real text comes first, so that its token ids are the same for every candidate.
     let (real, real_drawn) = load(&knobs.real, &tokenizer, knobs.sample, &mut vocabulary, seed)?;
-    let field = Field::of(knobs, &tokenizer, vocabulary.clone(), seed)?;
+    let field = Field::of(knobs, &tokenizer, &real, vocabulary.clone(), seed)?;
     let (text, drawn) = load(&knobs.candidates[index], &tokenizer, knobs.sample, &mut vocabulary, seed)?;
     let subject = subjects(knobs).1[index].clone();
     let provenance = provenance(knobs, &tokenizer, &real, &text, run);

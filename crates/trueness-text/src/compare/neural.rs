@@ -44,7 +44,7 @@ pub(super) fn scores(job: &Job<'_>, equal: &Encoded, run: &mut Run<'_>) -> Resul
     let (real, text) = (&job.real.encoded, &job.candidate.encoded);
     let device = trueness_nn::device::parse(&job.knobs.device)?;
     let training = TrainingKnobs { epochs: job.knobs.lm_epochs, ..TrainingKnobs::default() };
-    let longest = real.iter().map(<[u32]>::len).max().unwrap_or(0).max(job.field.longest);
+    let longest = job.field.longest;
     let evaluator =
         Evaluator { network: &network, training: &training, words: job.field.words, longest, device: &device };
     let mut found = Vec::new();

@@ -158,7 +158,8 @@ fn whole_groups<S: AsRef<str>>(
 }
 
 /// Divides sentences into those to learn from and about the given share to hold out. All copies of a sentence
-/// (see [`SplitOptions::keep_duplicates_together`] for what counts as one) fall on one side.
+/// (see [`SplitOptions::keep_duplicates_together`] for what counts as one) fall on one side. Each part is in random
+/// order.
 ///
 /// # Errors
 /// [`Error::Input`] for fewer than two different sentences.
@@ -189,6 +190,10 @@ pub fn hold_out(sentences: Vec<String>, share: f64, seed: Seed) -> Result<[Vec<S
     let mut parts = [Vec::new(), Vec::new()];
     for (sentence, held) in sentences.into_iter().zip(held) {
         parts[usize::from(held)].push(sentence);
+    }
+    // A file may be sorted, or be two sources one after the other: the first sentences of a part are a random sample.
+    for (i, part) in parts.iter_mut().enumerate() {
+        part.shuffle(&mut seed.child("hold-out/order").nth(i as u64).rng());
     }
     Ok(parts)
 }

@@ -14,7 +14,9 @@ use trueness_core::{Seed, Watch};
 use trueness_nn::burn::nn::loss::CrossEntropyLossConfig;
 use trueness_nn::burn::tensor::{Device, Int, Tensor, TensorData};
 use trueness_nn::kernel::AdamConfig;
-use trueness_nn::{Best, Checkpoints, Epoch, FitConfig, Goal, Schedule, Task, TextCnn, TextCnnConfig, fit};
+use trueness_nn::{
+    Best, Checkpoints, Epoch, FitConfig, Goal, Schedule, Task, TextCnn, TextCnnConfig, batches_by_length, fit,
+};
 
 /// The most positions, sentences times padded length, that are scored at once: it bounds the memory.
 const POSITIONS: usize = 1 << 14;
@@ -342,25 +344,15 @@ impl Shifted {
 
 /// The logits of sentences, in their order.
 fn logits(network: &TextCnn, sentences: &[Vec<u32>]) -> trueness_core::Result<Vec<f32>> {
-    // Sentences of like length together, so that little padding is computed.
-    let mut order: Vec<usize> = (0..sentences.len()).collect();
-    order.sort_by_key(|&i| sentences[i].len());
+    let lengths: Vec<usize> = sentences.iter().map(Vec::len).collect();
     let mut logits = vec![0.0; sentences.len()];
-    let mut rest = order.as_slice();
-    while let Some(&first) = rest.first() {
-        let mut n = (POSITIONS / (sentences[first].len() + 1)).clamp(1, rest.len());
-        // The last of them is the longest.
-        while n > 1 && n * (sentences[rest[n - 1]].len() + 1) > POSITIONS {
-            n -= n.div_ceil(8).min(n - 1);
-        }
-        let (now, later) = rest.split_at(n);
+    for now in batches_by_length(&lengths, POSITIONS) {
         let batch: Vec<&[u32]> = now.iter().map(|&i| sentences[i].as_slice()).collect();
         let scores = network.forward(network.batch(&batch), None).try_into_vec_as::<f32>();
         let scores = scores.map_err(|error| trueness_core::Error::Failed(format!("cannot read logits: {error}")))?;
         for (&i, pair) in now.iter().zip(scores.chunks_exact(2)) {
             logits[i] = pair[1] - pair[0];
         }
-        rest = later;
     }
     Ok(logits)
 }

@@ -10,6 +10,9 @@ use trueness_core::{Seed, Watch};
 /// Lines that are scored together.
 const AT_ONCE: usize = 4096;
 
+/// Bytes of the lines that are scored together, at most one line more.
+const BYTES: usize = 1 << 24;
+
 /// The longest line that is read, in bytes.
 const LONGEST: u64 = 1 << 20;
 
@@ -63,8 +66,8 @@ pub fn pass(
     };
     let mut over = false;
     while !over {
-        let (mut lines, mut texts) = (Vec::new(), Vec::new());
-        while lines.len() < AT_ONCE {
+        let (mut lines, mut texts, mut held) = (Vec::new(), Vec::new(), 0);
+        while lines.len() < AT_ONCE && held < BYTES {
             let mut bytes = Vec::new();
             let read = input.by_ref().take(LONGEST + 1).read_until(b'\n', &mut bytes);
             if read.map_err(|error| failed("read the input", error))? == 0 {
@@ -91,6 +94,7 @@ pub fn pass(
                     text.ok_or_else(|| wrong(format!("expected an object with a text under {key:?}")))?.to_owned()
                 }
             });
+            held += line.len();
             lines.push(line);
         }
         watch.step("filter", seen, 0)?;

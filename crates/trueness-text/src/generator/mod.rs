@@ -103,6 +103,19 @@ impl Generator {
     /// # Errors
     /// If a sentence is longer than the network can see; [`trueness_core::Error::Interrupted`].
     pub fn score(&self, sentences: &[Vec<u32>], watch: Watch<'_>) -> Result<SentenceScores> {
+        self.scores(sentences, None, watch)
+    }
+
+    /// The same with words that the model does not know left out. Where every training sentence is known word for
+    /// word, nothing was learned of the unknown word, and its probability says only how long it was not seen.
+    ///
+    /// # Errors
+    /// As for [`Generator::score`].
+    pub fn score_known(&self, sentences: &[Vec<u32>], watch: Watch<'_>) -> Result<SentenceScores> {
+        self.scores(sentences, self.codec.unknown(), watch)
+    }
+
+    fn scores(&self, sentences: &[Vec<u32>], without: Option<u32>, watch: Watch<'_>) -> Result<SentenceScores> {
         let ends = (self.codec.start(), self.codec.end());
         let end = usize::from(ends.1.is_some());
         if let Some(&id) = sentences.iter().flatten().find(|&&id| id as usize >= self.codec.size()) {
@@ -118,8 +131,9 @@ impl Generator {
                 context - end
             )));
         }
-        let logs = with_network!(&self.network, model => train::sentence_log_probabilities(model, sentences, ends, None, watch))?;
-        let tokens = sentences.iter().map(|s| (s.len() + end) as u32).collect();
+        let logs = with_network!(&self.network, model => train::sentence_log_probabilities(model, sentences, ends, without, watch))?;
+        let known = |sentence: &[u32]| sentence.iter().filter(|&&id| Some(id) != without).count();
+        let tokens = sentences.iter().map(|s| (known(s) + end) as u32).collect();
         Ok(SentenceScores { nll: logs.into_iter().map(|log| -log).collect(), tokens })
     }
 

@@ -180,15 +180,18 @@ impl Truth {
         let of_test = generator.log_law(&generator.codec().from_vocabulary(&self.test), watch)?;
         let of_samples = generator.log_law(&generator.codec().from_vocabulary(&sentences), watch)?;
         let ratio = |p: &f64, q: f64| if *p == q { 0.0 } else { p - q };
-        let on_real: Vec<f64> = self.known.iter().zip(of_test).map(|(p, q)| ratio(p, q)).collect();
-        let on_own: Vec<f64> = scores.nll.iter().zip(of_samples).map(|(nll, q)| ratio(&-nll, q)).collect();
-        let test = generator.score(&generator.codec().from_vocabulary(&self.test), watch)?;
+        let on_real: Vec<f64> = self.known.iter().zip(&of_test).map(|(p, q)| ratio(p, *q)).collect();
+        let on_own: Vec<f64> = scores.nll.iter().zip(&of_samples).map(|(nll, q)| ratio(&-nll, *q)).collect();
+        // The same tokens as under the oracle: words, the end being part of the last one's.
+        let known = SentenceScores { nll: of_test.iter().map(|log| -log).collect(), ..own.clone() };
+        let div = SentenceScores { nll: of_samples.iter().map(|log| -log).collect(), ..scores.clone() };
         let put = |name: &str, estimate: Estimate| Measure::new(name, estimate).signed(self.oracle.signature());
         Ok(vec![
             put("nll-oracle", scores.estimate(seed.child("nll-oracle"))),
             put("nll-oracle-start", start.estimate(seed.child("nll-oracle"))),
             put("oracle-entropy", own.estimate(seed.child("entropy"))),
-            put("nll-gen", test.estimate(seed.child("nll-gen"))),
+            put("nll-gen", known.estimate(seed.child("nll-gen"))),
+            put("nll-div", div.estimate(seed.child("nll-div"))),
             put("dd-density", from_densities(&on_real, &on_own).dd),
         ])
     }

@@ -10,7 +10,7 @@ use crate::error::Result;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
-use trueness_core::report::{Axis, Block, Figure, Kind as Drawn, Report, Samples, Series};
+use trueness_core::report::{Axis, Block, Cell, Figure, Kind as Drawn, Report, Samples, Series, Table};
 use trueness_core::{Findings, Measure, Run, Seed, Study, StudySource};
 use trueness_nn::{Checkpoints, Sampling, Schedule};
 
@@ -190,6 +190,17 @@ impl Study for Train {
             ));
         }
         if !knobs.oracle.is_empty() {
+            let all = Self::Knobs::default();
+            for (name, given) in [
+                ("valid", knobs.valid != all.valid),
+                ("length", knobs.length != all.length),
+                ("tokenizer", knobs.tokenizer != all.tokenizer),
+                ("min-count", knobs.min_count != all.min_count),
+            ] {
+                if given {
+                    return Err(trueness_core::Error::Input(format!("{name} says nothing of an oracle: leave it out")));
+                }
+            }
             check_oracle(knobs)?;
         }
         trueness_nn::device::parse(&knobs.device)?;
@@ -255,6 +266,7 @@ impl Study for Train {
         let Some(kept) = seed.kept::<Kept>("train", "trained") else { return Ok(report) };
         let mut report = report
             .lead(format!("{} The best pass is {} of {}.", kept.lead, kept.best.epoch, kept.history.len()))
+            .table(table(&kept.measures))
             .figure(curves(&kept))
             .blocks(truth(&kept))
             .key_values([
@@ -268,6 +280,18 @@ impl Study for Train {
         report = report.samples(samples);
         Ok(report)
     }
+}
+
+fn table(measures: &[Measure]) -> Table {
+    let mut table = Table::new("The weights of the best pass").words("measure").numbers("value");
+    for measure in measures {
+        let title = match measure.name.as_str() {
+            "nll-oracle-start" => "NLL-oracle before training",
+            name => crate::metric::card(name).map_or(name, |card| card.title),
+        };
+        table = table.row([Cell::Text(title.to_owned()), Cell::Estimate(measure.estimate.clone())]);
+    }
+    table
 }
 
 /// NLL-oracle over the passes, beside where it began and the oracle's entropy; nothing for a corpus.
@@ -336,18 +360,18 @@ fn train(knobs: &TrainKnobs, folder: &Path, seed: Seed, watch: trueness_core::Wa
     };
     let trained = job.run(seed, watch)?;
     let generator = &trained.generator;
-    let scores = generator.score(valid, watch)?;
+    let scores = generator.score_known(valid, watch)?;
     let signature = generator.signature().to_owned();
     let of = |name: &str, estimate| Measure::new(name, estimate).signed(signature.clone());
-    let own = generator.sample_ids(knobs.oracle_samples, Sampling::default(), seed.child("train/div"), watch)?;
-    let div = generator.score(&own, watch)?;
     let mut measures = vec![
         of("valid-nll", scores.estimate(seed.child("train/score"))),
         of("valid-perplexity", scores.perplexity(seed.child("train/score"))),
-        of("nll-div", div.estimate(seed.child("train/div"))),
     ];
     if let Some(truth) = truth {
         measures.extend(truth.measures(&job.initial(seed)?, generator, seed, watch)?);
+    } else {
+        let own = generator.sample_ids(knobs.oracle_samples, Sampling::default(), seed.child("train/div"), watch)?;
+        measures.push(of("nll-div", generator.score(&own, watch)?.estimate(seed.child("train/div"))));
     }
     let samples = generator.sample(SHOWN, Sampling::default(), seed.child("train/samples"), watch)?;
     let tokens: usize = train.iter().map(Vec::len).sum();

@@ -10,7 +10,9 @@ use std::collections::BTreeMap;
 use trueness_core::{Seed, Watch};
 use trueness_nn::burn::tensor::{Device, Tensor};
 use trueness_nn::kernel::AdamConfig;
-use trueness_nn::{Best, Checkpoints, Epoch, FitConfig, Goal, NextToken, Schedule, Sequences, Task, fit};
+use trueness_nn::{
+    Best, Checkpoints, Epoch, FitConfig, Goal, NextToken, Schedule, Sequences, Task, batches_by_length, fit,
+};
 
 /// Positions that are scored at once, sentences times padded length.
 const POSITIONS: usize = 1 << 13;
@@ -246,19 +248,10 @@ pub(super) fn sentence_log_probabilities<M: NextToken>(
     without: Option<u32>,
     watch: Watch<'_>,
 ) -> trueness_core::Result<Vec<f64>> {
-    // Sentences of like length together, so that little padding is computed.
-    let mut order: Vec<usize> = (0..sentences.len()).collect();
-    order.sort_by_key(|&i| sentences[i].len());
+    let lengths: Vec<usize> = sentences.iter().map(Vec::len).collect();
     let mut found = vec![0.0; sentences.len()];
-    let mut rest = order.as_slice();
-    while let Some(&first) = rest.first() {
+    for now in batches_by_length(&lengths, POSITIONS) {
         watch.check()?;
-        let mut n = (POSITIONS / (sentences[first].len() + 1)).clamp(1, rest.len());
-        // The last of them is the longest.
-        while n > 1 && n * (sentences[rest[n - 1]].len() + 1) > POSITIONS {
-            n -= n.div_ceil(8).min(n - 1);
-        }
-        let (now, later) = rest.split_at(n);
         let batch: Vec<&[u32]> = now.iter().map(|&i| sentences[i].as_slice()).collect();
         let mut sequences = Sequences::new(&batch, start, end);
         for (weight, &target) in sequences.weights.iter_mut().zip(&sequences.targets) {
@@ -272,7 +265,6 @@ pub(super) fn sentence_log_probabilities<M: NextToken>(
                 found[i] = logs.iter().map(|&log| f64::from(log)).sum();
             }
         }
-        rest = later;
     }
     Ok(found)
 }

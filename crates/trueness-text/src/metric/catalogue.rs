@@ -101,11 +101,11 @@ the classifiers with them, it held the mean in .79 of 100 draws at level .9. Cop
     "nll-gen" "training" Lower "NLL-gen" "Nats per token of sentences of the oracle, which neither trained nor chose the generator, under the generator. It cannot fall below the oracle's entropy. The interval is a bootstrap over sentences.";
     "nll-div" "training" Neither "NLL-div" "Nats per token of a generator's own samples under itself: its entropy. Lower than real text's NLL where the generator is less diverse. The interval is a bootstrap over sentences.";
     "dd-density" "training" Lower "DD by densities" "DD computed from the densities of both sides, at sentences of both: a consistent estimate of the total variation, with no classifier. The interval is of independent sentences.";
-    "valid-nll" "training" Lower "validation NLL" "Nats per token, sentence ends included, of the sentences that chose the pass, words that the model does not know counted as such. Slightly too good, since they chose. The interval is a bootstrap over sentences.";
+    "valid-nll" "training" Lower "validation NLL" "Nats per token, sentence ends included, of the sentences that chose the pass, words that the model does not know left out, as in the loss that chose. Slightly too good, since they chose. The interval is a bootstrap over sentences.";
     "valid-perplexity" "training" Lower "validation perplexity" "e to the validation NLL.";
     "acceptance" "filter" Neither "acceptance" "The share of generated sentences that a filter keeps, counted on sentences that it never saw, with Wilson's interval.";
     "cost" "filter" Lower "cost" "How many sentences have to be generated for one that a filter keeps.";
-    "dd-change" "filter" Lower "change of DD" "DD of what a filter keeps minus DD of what was generated, by fresh classifiers on equally many sentences, paired over held-out real sentences. Above 0 the filter does harm.";
+    "dd-change" "filter" Lower "change of DD" "DD of what a filter keeps minus DD of what was generated, by fresh classifiers on equally many sentences, paired over held-out real sentences. Above 0 the filter does harm. As for DD, the interval takes the classifiers as given: of other trainings it covers less than it says.";
     "novelty-4" "diversity" Higher "novelty of 4-grams" "The share of the candidate's 4-grams that do not stand in the real text. Measured coverage of the interval at level .9 was .89, and .86 where the real text was drawn again too.";
 }
 

@@ -236,6 +236,9 @@ impl Study for Discrepancy {
             return Err(trueness_core::Error::Input(format!("faults: {} is named twice", knobs.faults[i].name())));
         }
         let twice = |i: usize| knobs.generators[..i].iter().any(|other| other.model == knobs.generators[i].model);
+        if let Some(wrong) = knobs.fractions.iter().find(|fraction| **fraction <= 0.0) {
+            return Err(trueness_core::Error::Input(format!("fractions: expected values above 0, got {wrong}")));
+        }
         if (1..knobs.generators.len()).any(twice) {
             return Err(trueness_core::Error::Input("generators: one kind of network is named twice".to_owned()));
         }

@@ -181,11 +181,24 @@ impl Candidate {
     }
 }
 
+/// The share that the whole stack keeps.
+fn alike(knobs: &FilterKnobs) -> f64 {
+    knobs.depth_acceptance.powi(knobs.depth as i32)
+}
+
 /// The candidates at a temperature.
 fn candidates(knobs: &FilterKnobs, temperature: f64) -> Vec<Candidate> {
-    let kept = knobs.acceptance.iter().map(|&share| Candidate::Kept(share));
-    let deep = (1..=knobs.depth).map(Candidate::Depth).filter(|_| temperature == 1.0);
-    std::iter::once(Candidate::Raw).chain(kept).chain(deep).collect()
+    let mut shares = knobs.acceptance.clone();
+    let mut deep = Vec::new();
+    if temperature == 1.0 {
+        deep.extend((1..=knobs.depth).map(Candidate::Depth));
+        // One discriminator that keeps as few as all of them: else a small share would pass for depth.
+        let alike = alike(knobs);
+        if !shares.contains(&alike) {
+            shares.push(alike);
+        }
+    }
+    std::iter::once(Candidate::Raw).chain(shares.into_iter().map(Candidate::Kept)).chain(deep).collect()
 }
 
 impl Study for FilterStudy {
@@ -206,6 +219,11 @@ impl Study for FilterStudy {
         }
         if let Some(wrong) = knobs.acceptance.iter().find(|share| !(**share > 0.0 && **share <= 1.0)) {
             return input(format!("acceptance: expected shares above 0 and at most 1, got {wrong}"));
+        }
+        for (name, values) in [("temperatures", &knobs.temperatures), ("acceptance", &knobs.acceptance)] {
+            if let Some(i) = (1..values.len()).find(|&i| values[..i].contains(&values[i])) {
+                return input(format!("{name}: {} is named twice", values[i]));
+            }
         }
         knobs.discriminator.check()?;
         knobs.protocol.check()?;
@@ -403,9 +421,6 @@ fn at_temperature(
                 (kept, seen, filter.acceptance())
             }
         };
-        if text.len() < knobs.n {
-            warnings.push(format!("{subject}: only {} of {} sentences were kept of {seen}", text.len(), knobs.n));
-        }
         let signature = format!("{}|t:{temperature}|{}", generator.signature(), candidate.name());
         let put = |measure: Measure| {
             let own = format!("{}|{signature}", measure.signature);
@@ -415,6 +430,15 @@ fn at_temperature(
         if candidate != Candidate::Raw {
             measures.push(put(Measure::new("acceptance", share)));
             measures.push(put(Measure::new("acceptance-asked", Estimate::exact(asked, "as asked"))));
+        }
+        if text.len() < knobs.n {
+            // Nothing else is comparable at another size.
+            warnings.push(format!(
+                "{subject}: only {} of {} sentences were kept of {seen}, so that nothing is measured on them",
+                text.len(),
+                knobs.n
+            ));
+            continue;
         }
         if let Some(grammar) = &texts.grammar {
             measures.push(put(Measure::new("impossible", impossible(grammar, &text))));
@@ -461,6 +485,10 @@ fn at_equal_quality(knobs: &FilterKnobs, network: &NetworkKnobs, seed: &SeedFind
     let mut derived = Vec::new();
     let value = |metric: &str, subject: &str| seed.measure(metric, subject).and_then(|m| m.estimate.value);
     for (quality, diversity) in CURVES {
+        let unit = |metric: &str| {
+            let found = seed.measures.iter().find(|measure| measure.name == metric);
+            found.map_or(String::new(), |measure| measure.estimate.unit.clone())
+        };
         let raw = |&t: &f64| {
             let subject = subject(network, t, "raw");
             Some((value(quality, &subject)?, value(diversity, &subject)?))
@@ -476,7 +504,8 @@ fn at_equal_quality(knobs: &FilterKnobs, network: &NetworkKnobs, seed: &SeedFind
                     y,
                     curve.len() as u64,
                     format!("interpolated over {} temperatures at {quality} {at:.4}", curve.len()),
-                ),
+                )
+                .unit(unit(diversity)),
                 None => Estimate::missing(format!("no temperature gives {quality} {at:.4}")),
             };
             derived.push(Measure::new(format!("{diversity}-at-equal-{quality}"), estimate).of(subject));

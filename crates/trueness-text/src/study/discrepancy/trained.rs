@@ -42,7 +42,7 @@ impl Source {
 
 /// The sources that the knobs ask for.
 pub(super) fn sources(knobs: &DiscrepancyKnobs) -> Vec<Source> {
-    if knobs.fractions.is_empty() {
+    if knobs.fractions.is_empty() || knobs.generators.is_empty() {
         return Vec::new();
     }
     match knobs.corpus.is_empty() {

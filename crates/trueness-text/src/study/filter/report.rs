@@ -15,21 +15,23 @@ pub(super) fn write(knobs: &FilterKnobs, findings: &Findings, mut report: Report
     let mut leads = Vec::new();
     for network in &knobs.generators {
         let dd = |candidate: Candidate| found("dd", &subject(network, 1.0, &candidate.name()));
-        let best = knobs.acceptance.iter().filter_map(|&share| Some((share, dd(Candidate::Kept(share))?)));
-        let best = best.min_by(|a, b| order(&a.1).total_cmp(&order(&b.1)));
-        if let (Some(raw), Some((share, kept))) = (dd(Candidate::Raw), best) {
+        // All shares, not the best of them: the least of several noisy numbers would flatter.
+        let kept = knobs.acceptance.iter().filter_map(|&share| Some((share, dd(Candidate::Kept(share))?)));
+        let kept: Vec<String> =
+            kept.map(|(share, dd)| format!("{} where {share} is kept", format_estimate(&dd))).collect();
+        if let (Some(raw), false) = (dd(Candidate::Raw), kept.is_empty()) {
+            let floor = found("dd-floor", &format!("{REAL}/{}", name(network)));
+            let floor = floor.map(|e| format!(" (real against real, in halves, {})", format_estimate(&e)));
             leads.push(format!(
-                "{}: DD {} before, {} where {share} is kept",
+                "{}: DD {} before{}; {}.",
                 name(network),
                 format_estimate(&raw),
-                format_estimate(&kept)
+                floor.unwrap_or_default(),
+                kept.join(", ")
             ));
         }
-        if let Some(floor) = found("dd-floor", &format!("{REAL}/{}", name(network))) {
-            leads.push(format!("real against real in halves {}", format_estimate(&floor)));
-        }
     }
-    report = report.lead(format!("At temperature 1, by fresh classifiers. {}.", leads.join("; ")));
+    report = report.lead(format!("At temperature 1, by fresh classifiers. {}", leads.join(" ")));
     for network in &knobs.generators {
         report = report.heading(format!("The generator {}", name(network)));
         let mut rows: Vec<(String, Estimate)> = Vec::new();
@@ -55,10 +57,6 @@ pub(super) fn write(knobs: &FilterKnobs, findings: &Findings, mut report: Report
         }
     }
     report
-}
-
-fn order(estimate: &Estimate) -> f64 {
-    estimate.value.unwrap_or(f64::INFINITY)
 }
 
 fn words(candidate: Candidate) -> String {
