@@ -3,8 +3,13 @@
 use crate::error::{Error, Result};
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 pub(super) const LOCK: &str = ".lock";
+
+/// How often a lock that is taken is tried again, and how long is waited in between.
+const TRIES: usize = 10;
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// Whether a folder holds anything but a lock that an earlier try left.
 pub(super) fn is_taken(path: &Path) -> Result<bool> {
@@ -25,7 +30,16 @@ pub(super) fn take_lock(path: &Path) -> Result<fs::File> {
         .write(true)
         .open(&lock_path)
         .map_err(Error::io("write", &lock_path))?;
-    match lock.try_lock() {
+    // While a process is being started it has a copy of every open file, and with it of a lock that was given back.
+    let mut tried = lock.try_lock();
+    for _ in 0..TRIES {
+        if !matches!(tried, Err(fs::TryLockError::WouldBlock)) {
+            break;
+        }
+        std::thread::sleep(PAUSE);
+        tried = lock.try_lock();
+    }
+    match tried {
         Ok(()) => Ok(lock),
         Err(fs::TryLockError::WouldBlock) => {
             Err(Error::Input(format!("another process is working on {}; wait for it, or stop it", path.display())))

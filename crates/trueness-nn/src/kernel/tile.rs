@@ -60,7 +60,8 @@ pub(super) fn set() -> Option<Set> {
     None
 }
 
-/// A vector register.
+/// A vector register. Whoever calls its functions promises that the machine has the instruction set, and that the
+/// lanes that are read or written lie within memory that may be.
 #[cfg(target_arch = "x86_64")]
 trait Vector: Copy {
     const LANES: usize;
@@ -79,34 +80,42 @@ impl Vector for __m512 {
     const LANES: usize = 16;
     #[inline(always)]
     unsafe fn zero() -> Self {
+        // SAFETY: the caller's promise.
         unsafe { _mm512_setzero_ps() }
     }
     #[inline(always)]
     unsafe fn splat(from: *const f32) -> Self {
+        // SAFETY: the caller's promise.
         unsafe { _mm512_set1_ps(*from) }
     }
     #[inline(always)]
     unsafe fn load(from: *const f32) -> Self {
+        // SAFETY: the caller's promise.
         unsafe { _mm512_loadu_ps(from) }
     }
     #[inline(always)]
     unsafe fn load_some(from: *const f32, lanes: usize) -> Self {
+        // SAFETY: the caller's promise.
         unsafe { _mm512_maskz_loadu_ps(((1u32 << lanes) - 1) as u16, from) }
     }
     #[inline(always)]
     unsafe fn store(self, to: *mut f32) {
+        // SAFETY: the caller's promise.
         unsafe { _mm512_storeu_ps(to, self) }
     }
     #[inline(always)]
     unsafe fn store_some(self, to: *mut f32, lanes: usize) {
+        // SAFETY: the caller's promise.
         unsafe { _mm512_mask_storeu_ps(to, ((1u32 << lanes) - 1) as u16, self) }
     }
     #[inline(always)]
     unsafe fn plus(self, b: Self) -> Self {
+        // SAFETY: the caller's promise.
         unsafe { _mm512_add_ps(self, b) }
     }
     #[inline(always)]
     unsafe fn multiply_add(self, b: Self, c: Self) -> Self {
+        // SAFETY: the caller's promise.
         unsafe { _mm512_fmadd_ps(self, b, c) }
     }
 }
@@ -116,19 +125,23 @@ impl Vector for __m256 {
     const LANES: usize = 8;
     #[inline(always)]
     unsafe fn zero() -> Self {
+        // SAFETY: the caller's promise.
         unsafe { _mm256_setzero_ps() }
     }
     #[inline(always)]
     unsafe fn splat(from: *const f32) -> Self {
+        // SAFETY: the caller's promise.
         unsafe { _mm256_set1_ps(*from) }
     }
     #[inline(always)]
     unsafe fn load(from: *const f32) -> Self {
+        // SAFETY: the caller's promise.
         unsafe { _mm256_loadu_ps(from) }
     }
     #[inline(always)]
     unsafe fn load_some(from: *const f32, lanes: usize) -> Self {
         let mut all = [0.0; 8];
+        // SAFETY: the caller's promise.
         unsafe {
             std::ptr::copy_nonoverlapping(from, all.as_mut_ptr(), lanes);
             _mm256_loadu_ps(all.as_ptr())
@@ -136,11 +149,13 @@ impl Vector for __m256 {
     }
     #[inline(always)]
     unsafe fn store(self, to: *mut f32) {
+        // SAFETY: the caller's promise.
         unsafe { _mm256_storeu_ps(to, self) }
     }
     #[inline(always)]
     unsafe fn store_some(self, to: *mut f32, lanes: usize) {
         let mut all = [0.0; 8];
+        // SAFETY: the caller's promise.
         unsafe {
             _mm256_storeu_ps(all.as_mut_ptr(), self);
             std::ptr::copy_nonoverlapping(all.as_ptr(), to, lanes);
@@ -148,10 +163,12 @@ impl Vector for __m256 {
     }
     #[inline(always)]
     unsafe fn plus(self, b: Self) -> Self {
+        // SAFETY: the caller's promise.
         unsafe { _mm256_add_ps(self, b) }
     }
     #[inline(always)]
     unsafe fn multiply_add(self, b: Self, c: Self) -> Self {
+        // SAFETY: the caller's promise.
         unsafe { _mm256_fmadd_ps(self, b, c) }
     }
 }
