@@ -155,6 +155,11 @@ impl Study for FilterTrain {
         let real = read::read(Path::new(&knobs.real))?;
         if knobs.samples() {
             generator::load(Path::new(&knobs.generated), &trueness_nn::device::parse(&knobs.device)?)?;
+        } else if knobs.n != 0 || knobs.temperature != 1.0 {
+            return input(format!(
+                "n and temperature are for a model folder to sample from, and {} is none",
+                knobs.generated
+            ));
         } else if read::read(Path::new(&knobs.generated))?.hash == real.hash {
             return input(format!("{} and {} hold the same text", knobs.real, knobs.generated));
         }
