@@ -3,14 +3,10 @@
 use super::measure::Job;
 use crate::corpus::{Encoded, fingerprint};
 use crate::error::Result;
-use crate::generator::{self, Card, Evaluator, Kind, NetworkKnobs, TrainingKnobs, evaluate};
+use crate::generator::{self, Evaluator, Kind, NetworkKnobs, TrainingKnobs, evaluate};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use trueness_core::{Estimate, Measure, Run};
-use trueness_nn::Checkpoints;
-
-/// The folder of a stage that holds a model.
-const MODEL: &str = "model";
 
 /// The network that gives the neural LM scores.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -52,15 +48,9 @@ pub(super) fn scores(job: &Job<'_>, equal: &Encoded, run: &mut Run<'_>) -> Resul
         let sentences: Vec<Vec<u32>> = train.iter().map(<[u32]>::to_vec).collect();
         let inputs = (&network, &training, job.field.words, longest, fingerprint(&sentences));
         let seed = job.seed.child("compare/neural-lm");
-        let staged = run.stage("neural-lm", &inputs, |stage| -> Result<()> {
-            let fit = stage.dir().join("fit");
-            let model = evaluator.train(train, Some(&Checkpoints::new(&fit, 1)?), seed, stage.watch())?;
-            let staging = trueness_core::run::Staging::new(&stage.dir().join(MODEL))?;
-            model.save(staging.path(), &Card::default())?;
-            staging.commit()?;
-            Ok(std::fs::remove_dir_all(&fit).map_err(trueness_core::Error::io("remove", &fit))?)
+        let model = generator::in_stage(run, "neural-lm", &inputs, &device, |checkpoints, _, watch| {
+            evaluator.train(train, Some(checkpoints), seed, watch)
         })?;
-        let model = generator::load(&staged.dir.join(MODEL), &device)?;
         let estimate = evaluate(&model, scored, run.watch())?.estimate(seed.child(name));
         let method = format!("network trained on {} sentences; {}", train.len(), estimate.method);
         let signature = format!("{name}|{}|n:{}", model.signature(), scored.len());

@@ -2,19 +2,15 @@
 
 use super::scorer::Shape;
 use super::{Filter, Rule, Scorer, Stage};
-use crate::corpus::tokenize::{self, HuggingFace};
-use crate::corpus::{Tokenizer, Vocabulary};
+use crate::corpus::Vocabulary;
 use crate::discriminator::Platt;
 use crate::error::{Error, Result};
-use crate::generator::{Codec, find_folder, read_json, write_json};
+use crate::generator::{find_folder, read_json, read_word_codec, write_codec, write_json};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
-use trueness_core::write_atomically;
 use trueness_nn::burn::tensor::Device;
 
 const ABOUT: &str = "filter.json";
-const WORDS: &str = "vocabulary.json";
-const TOKENIZER: &str = "tokenizer.json";
 
 #[derive(Debug, Serialize, Deserialize)]
 struct About {
@@ -43,12 +39,7 @@ impl Filter {
             let (shape, platt) = stage.scorer.save(&weights(folder, i))?;
             stages.push(AboutStage { shape, platt, rule: stage.rule, acceptance: stage.acceptance });
         }
-        if let Some(vocabulary) = self.codec.vocabulary() {
-            write_json(&folder.join(WORDS), vocabulary.words())?;
-        }
-        if let Some(tokenizer) = self.codec.hugging_face() {
-            write_atomically(&folder.join(TOKENIZER), tokenizer.json()?.as_bytes())?;
-        }
+        write_codec(&self.codec, folder)?;
         let (tokenizer, signature) = (self.codec.name(), self.signature.clone());
         // Last, so that a folder with this file is whole.
         write_json(&folder.join(ABOUT), &About { schema_version: 1, tokenizer, signature, stages })
@@ -65,22 +56,8 @@ impl Filter {
         if about.schema_version != 1 {
             return Err(wrong(format!("it has format {}, and this program reads 1", about.schema_version)));
         }
-        let words: Vec<String> = read_json(&folder.join(WORDS))?;
-        let mut vocabulary = Vocabulary::new();
-        for word in &words {
-            vocabulary.add(word);
-        }
-        if vocabulary.len() != words.len() {
-            return Err(Error::parse(&folder.join(WORDS), "a word stands there twice"));
-        }
-        let tokenizer = match about.tokenizer.as_str() {
-            name if name.starts_with("hf-") => Tokenizer::HuggingFace(HuggingFace::open(&folder.join(TOKENIZER))?),
-            // A name is all that is taken from the file: a path could lead anywhere.
-            name if tokenize::NAMES.contains(&name) => name.parse()?,
-            name => return Err(wrong(format!("there is no tokeniser {name:?}"))),
-        };
-        let size = vocabulary.len();
-        let codec = Codec::with_words(tokenizer, vocabulary)?;
+        let codec = read_word_codec(&folder, &about.tokenizer, &folder.join(ABOUT))?;
+        let size = codec.vocabulary().map_or(0, Vocabulary::len);
         let mut stages = Vec::new();
         for (i, stage) in about.stages.into_iter().enumerate() {
             let numbers = [stage.platt.slope, stage.platt.shift, stage.rule.factor, stage.acceptance];

@@ -66,12 +66,7 @@ impl Generator {
             origin: self.origin.clone(),
             measures: card.measures.clone(),
         };
-        if let Some(vocabulary) = codec.vocabulary() {
-            write_json(&folder.join(WORDS), vocabulary.words())?;
-        }
-        if let Some(tokenizer) = codec.hugging_face() {
-            write_atomically(&folder.join(TOKENIZER), tokenizer.json()?.as_bytes())?;
-        }
+        write_codec(codec, folder)?;
         match (&self.network, &self.sizes) {
             (Network::Gpt2(network), Sizes::Gpt2(sizes)) => {
                 hugging_face::save(network, sizes, Some(codec.start()), codec.end(), folder)?;
@@ -123,6 +118,41 @@ pub(crate) fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T
     let mut text = String::new();
     file.take(LARGEST_JSON).read_to_string(&mut text).map_err(trueness_core::Error::io("read", path))?;
     serde_json::from_str(&text).map_err(|error| Error::parse(path, error.to_string()))
+}
+
+/// Writes what of a codec a folder keeps: its words, and the tokeniser of a file.
+pub(crate) fn write_codec(codec: &Codec, folder: &Path) -> Result<()> {
+    if let Some(vocabulary) = codec.vocabulary() {
+        write_json(&folder.join(WORDS), vocabulary.words())?;
+    }
+    if let Some(tokenizer) = codec.hugging_face() {
+        write_atomically(&folder.join(TOKENIZER), tokenizer.json()?.as_bytes())?;
+    }
+    Ok(())
+}
+
+/// The words and the tokeniser that [`write_codec`] wrote, where sentences are cut into words; `about` is the
+/// file that gave the tokeniser's name.
+pub(crate) fn read_word_codec(folder: &Path, tokenizer: &str, about: &Path) -> Result<Codec> {
+    let tokenizer = match tokenizer {
+        name if name.starts_with("hf-") => Tokenizer::HuggingFace(HuggingFace::open(&folder.join(TOKENIZER))?),
+        // A name is all that is taken from the file: a path could lead anywhere.
+        name if tokenize::NAMES.contains(&name) => name.parse()?,
+        name => return Err(Error::parse(about, format!("there is no tokeniser {name:?}"))),
+    };
+    Codec::with_words(tokenizer, read_words(folder)?)
+}
+
+fn read_words(folder: &Path) -> Result<Vocabulary> {
+    let words: Vec<String> = read_json(&folder.join(WORDS))?;
+    let mut vocabulary = Vocabulary::new();
+    for word in &words {
+        vocabulary.add(word);
+    }
+    match vocabulary.len() == words.len() {
+        true => Ok(vocabulary),
+        false => Err(Error::parse(&folder.join(WORDS), "a word stands there twice")),
+    }
 }
 
 /// The folder that a path means: itself, if it holds one of some files, or the one in a run's folder that
@@ -186,33 +216,16 @@ pub fn load(path: &Path, device: &Device) -> Result<Generator> {
     if about.schema_version != 1 {
         return Err(wrong(format!("it has format {}, and this program reads 1", about.schema_version)));
     }
-    let words = || -> Result<Vocabulary> {
-        let words: Vec<String> = read_json(&folder.join(WORDS))?;
-        let mut vocabulary = Vocabulary::new();
-        for word in &words {
-            vocabulary.add(word);
-        }
-        match vocabulary.len() == words.len() {
-            true => Ok(vocabulary),
-            false => Err(Error::parse(&folder.join(WORDS), "a word stands there twice")),
-        }
-    };
     let codec = match about.tokenizer.as_str() {
-        "oracle" => Codec::of_oracle(words()?),
-        name if name.starts_with("hf-") => {
+        "oracle" => Codec::of_oracle(read_words(&folder)?),
+        name if name.starts_with("hf-") && !folder.join(WORDS).exists() => {
+            let Sizes::Gpt2(sizes) = &about.sizes else {
+                return Err(wrong("a tokeniser with ids of its own goes with a GPT-2".to_owned()));
+            };
             let tokenizer = HuggingFace::open(&folder.join(TOKENIZER))?;
-            if folder.join(WORDS).exists() {
-                Codec::with_words(Tokenizer::HuggingFace(tokenizer), words()?)?
-            } else {
-                let Sizes::Gpt2(sizes) = &about.sizes else {
-                    return Err(wrong("a tokeniser with ids of its own goes with a GPT-2".to_owned()));
-                };
-                Codec::of_pieces(tokenizer, sizes.vocabulary, about.start, about.end)
-            }
+            Codec::of_pieces(tokenizer, sizes.vocabulary, about.start, about.end)
         }
-        // A name is all that is taken from the file: a path could lead anywhere.
-        name if tokenize::NAMES.contains(&name) => Codec::with_words(name.parse()?, words()?)?,
-        name => return Err(wrong(format!("there is no tokeniser {name:?}"))),
+        name => read_word_codec(&folder, name, &folder.join(ABOUT))?,
     };
     codec.check().map_err(|error| wrong(error.to_string()))?;
     let (vocabulary, context) = match &about.sizes {

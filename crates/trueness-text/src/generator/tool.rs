@@ -11,7 +11,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use trueness_core::report::{Axis, Block, Cell, Figure, Kind as Drawn, Report, Samples, Series, Table};
-use trueness_core::{Findings, Measure, Run, Seed, Study, StudySource};
+use trueness_core::{Findings, Measure, Run, Seed, Study, StudySource, Watch};
+use trueness_nn::burn::tensor::Device;
 use trueness_nn::{Checkpoints, Sampling, Schedule};
 
 /// The files that describe the tool.
@@ -22,6 +23,9 @@ pub const TRAIN: StudySource = StudySource {
 
 /// The folder of a stage that holds the model.
 pub(super) const MODEL: &str = "model";
+
+/// The folder of a stage that holds what it takes to resume the training.
+const FIT: &str = "fit";
 
 /// How many samples are shown.
 const SHOWN: usize = 20;
@@ -337,11 +341,11 @@ fn curves(kept: &Kept) -> Figure {
         )
 }
 
-fn train(knobs: &TrainKnobs, folder: &Path, seed: Seed, watch: trueness_core::Watch<'_>) -> Result<Kept> {
+fn train(knobs: &TrainKnobs, folder: &Path, seed: Seed, watch: Watch<'_>) -> Result<Kept> {
     let source = Source::open(knobs, folder, seed)?;
     let Source { codec, train, valid, longest, truth, .. } = &source;
     let device = trueness_nn::device::parse(&knobs.device)?.autodiff();
-    let checkpoints = Checkpoints::new(folder.join("fit"), 1)?;
+    let checkpoints = Checkpoints::new(folder.join(FIT), 1)?;
     let observe = |generator: &Generator, _, seed| {
         let scores = truth.as_ref().map(|truth| truth.nll_oracle(generator, seed, watch)).transpose()?;
         let mean = scores.and_then(|(scores, _)| scores.mean());
@@ -378,12 +382,36 @@ fn train(knobs: &TrainKnobs, folder: &Path, seed: Seed, watch: trueness_core::Wa
     let words = codec.vocabulary().map_or(0, |words| words.len() - usize::from(truth.is_none()));
     let lead = format!("Trained on {} sentences ({tokens} tokens, {words} words).", train.len());
     let card = Card { measures: measures.clone(), data: lead.clone(), samples: samples.clone() };
-    let target = folder.join(MODEL);
-    let staging = trueness_core::run::Staging::new(&target)?;
-    generator.save(staging.path(), &card)?;
-    staging.commit()?;
-    // What it took to resume is not needed any more.
-    std::fs::remove_dir_all(folder.join("fit")).map_err(trueness_core::Error::io("remove", &folder.join("fit")))?;
+    keep(generator, &card, folder)?;
     let (history, best, steps, warnings) = (trained.history, trained.best, trained.steps, source.warnings);
     Ok(Kept { history, best, steps, measures, samples, warnings, lead })
+}
+
+/// Puts a trained generator into the folder of its stage, and takes away what it took to resume.
+fn keep(generator: &Generator, card: &Card, folder: &Path) -> Result<()> {
+    let staging = trueness_core::run::Staging::new(&folder.join(MODEL))?;
+    generator.save(staging.path(), card)?;
+    staging.commit()?;
+    let fit = folder.join(FIT);
+    Ok(std::fs::remove_dir_all(&fit).map_err(trueness_core::Error::io("remove", &fit))?)
+}
+
+/// A generator that a stage of a run trains, or reads where that was done before. What `train` saves to the
+/// checkpoints lets an interrupted run go on within the training.
+///
+/// # Errors
+/// Those of `train`, and if the stage's folder cannot be written or read.
+pub(crate) fn in_stage(
+    run: &mut Run<'_>,
+    name: &str,
+    inputs: &impl Serialize,
+    device: &Device,
+    train: impl FnOnce(&Checkpoints, Seed, Watch<'_>) -> Result<Generator>,
+) -> Result<Generator> {
+    let staged = run.stage(name, inputs, |stage| -> Result<()> {
+        let checkpoints = Checkpoints::new(stage.dir().join(FIT), 1)?;
+        let generator = train(&checkpoints, stage.seed(), stage.watch())?;
+        keep(&generator, &Card::default(), stage.dir())
+    })?;
+    super::load(&staged.dir.join(MODEL), device)
 }

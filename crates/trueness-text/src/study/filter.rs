@@ -9,7 +9,7 @@ use crate::corpus::{Encoded, Tokenizer, read};
 use crate::discriminator::Protocol;
 use crate::error::{Error, Result};
 use crate::filter::{Filter, FilterConfig, Mode};
-use crate::generator::{self, Card, Codec, Generator, Job, Kind, NetworkKnobs, TrainingKnobs};
+use crate::generator::{self, Codec, Generator, Job, Kind, NetworkKnobs, TrainingKnobs};
 use crate::metric::bleu::{Orders, Settings, self_bleu};
 use crate::oracle::Oracle;
 use crate::oracle::grammar::Grammar;
@@ -19,16 +19,13 @@ use std::path::{Path, PathBuf};
 use trueness_core::report::{Report, Samples};
 use trueness_core::study::SeedFindings;
 use trueness_core::{Estimate, Findings, Measure, Run, Seed, Study, StudySource, Watch};
-use trueness_nn::{Checkpoints, Sampling};
+use trueness_nn::Sampling;
 
 /// The files that describe the study.
 pub const FILTER: StudySource = StudySource {
     manifest: include_str!("../../studies/filter/study.toml"),
     readme: include_str!("../../studies/filter/README.md"),
 };
-
-/// The folder of a stage that holds the generator.
-const MODEL: &str = "model";
 
 /// The subject of the real text's own values.
 const REAL: &str = "real";
@@ -271,11 +268,10 @@ fn train(knobs: &FilterKnobs, network: &NetworkKnobs, texts: &Texts, run: &mut R
     let codec = Codec::of_words(&texts.train, knobs.tokenizer.parse()?, 1)?;
     let device = trueness_nn::device::parse(&knobs.protocol.device)?;
     let inputs = (&knobs.corpus, &knobs.tokenizer, knobs.n_train, network, &knobs.training);
-    let staged = run.stage("generator", &inputs, |stage| -> Result<()> {
+    generator::in_stage(run, "generator", &inputs, &device, |checkpoints, seed, watch| {
         let (train, valid) = (codec.encode(&texts.train)?.sentences, codec.encode(&texts.valid)?.sentences);
         let longest = train.iter().map(Vec::len).max().unwrap_or(1).max(1);
         let valid: Vec<Vec<u32>> = valid.into_iter().filter(|sentence| sentence.len() <= longest).collect();
-        let fit = stage.dir().join("fit");
         let job = Job {
             network,
             training: &knobs.training,
@@ -284,16 +280,11 @@ fn train(knobs: &FilterKnobs, network: &NetworkKnobs, texts: &Texts, run: &mut R
             valid: &valid,
             longest,
             device: &device.clone().autodiff(),
-            checkpoints: Some(&Checkpoints::new(&fit, 1)?),
+            checkpoints: Some(checkpoints),
             observe: None,
         };
-        let trained = job.run(stage.seed().child("filter/generator"), stage.watch())?;
-        let staging = trueness_core::run::Staging::new(&stage.dir().join(MODEL))?;
-        trained.generator.save(staging.path(), &Card::default())?;
-        staging.commit()?;
-        Ok(std::fs::remove_dir_all(&fit).map_err(trueness_core::Error::io("remove", &fit))?)
-    })?;
-    generator::load(&staged.dir.join(MODEL), &device)
+        Ok(job.run(seed.child("filter/generator"), watch)?.generator)
+    })
 }
 
 /// Sentences of a generator at a temperature, drawn as they are needed.

@@ -5,7 +5,7 @@ use super::{DiscrepancyKnobs, Family, Texts, candidate};
 use crate::corpus::split::{Sizes, SplitOptions, split};
 use crate::corpus::{Encoded, Tokenizer, Vocabulary, read};
 use crate::error::Result;
-use crate::generator::{self, Card, Codec, Generator, Job, Kind, NetworkKnobs, UNKNOWN};
+use crate::generator::{self, Codec, Generator, Job, Kind, NetworkKnobs, UNKNOWN};
 use crate::oracle::Oracle;
 use crate::oracle::grammar::Grammar;
 use schemars::JsonSchema;
@@ -13,10 +13,7 @@ use serde::{Deserialize, Serialize};
 use std::path::Path;
 use trueness_core::report::Samples;
 use trueness_core::{Run, Seed};
-use trueness_nn::{Checkpoints, Sampling};
-
-/// The folder of a stage that holds a generator.
-const MODEL: &str = "model";
+use trueness_nn::Sampling;
 
 /// Where the sentences come from that generators learn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -161,9 +158,8 @@ fn one(
     let device = trueness_nn::device::parse(&knobs.protocol.device)?;
     let longest = data.train.iter().map(Vec::len).max().unwrap_or(1).max(1);
     let inputs = (what, network, &knobs.training, longest, crate::corpus::fingerprint(train));
-    let staged = run.stage("generator", &inputs, |stage| -> Result<()> {
+    generator::in_stage(run, "generator", &inputs, &device, |checkpoints, seed, watch| {
         let valid: Vec<Vec<u32>> = data.valid.iter().filter(|sentence| sentence.len() <= longest).cloned().collect();
-        let fit = stage.dir().join("fit");
         let job = Job {
             network,
             training: &knobs.training,
@@ -172,16 +168,11 @@ fn one(
             valid: &valid,
             longest,
             device: &device.clone().autodiff(),
-            checkpoints: Some(&Checkpoints::new(&fit, 1)?),
+            checkpoints: Some(checkpoints),
             observe: None,
         };
-        let trained = job.run(stage.seed().child("trained").child(what), stage.watch())?;
-        let staging = trueness_core::run::Staging::new(&stage.dir().join(MODEL))?;
-        trained.generator.save(staging.path(), &Card::default())?;
-        staging.commit()?;
-        Ok(std::fs::remove_dir_all(&fit).map_err(trueness_core::Error::io("remove", &fit))?)
-    })?;
-    generator::load(&staged.dir.join(MODEL), &device)
+        Ok(job.run(seed.child("trained").child(what), watch)?.generator)
+    })
 }
 
 /// Trains on each fraction and measures what comes of it.
