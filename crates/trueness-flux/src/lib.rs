@@ -1,0 +1,18 @@
+//! Heat and water in a river bed: what temperature loggers say of the exchange between river and ground.
+//!
+//! Everywhere within the crate flux is Darcy flux in m/s, positive downward (a losing river), depth is positive
+//! downward in metres, time in seconds, and temperature in °C.
+//!
+//! - [`medium`]: what sediment and water do to heat.
+//! - [`analytic`]: closed forms, each as a temperature and, where it is one, as an estimator of flux.
+//! - [`column`]: heat in many columns at once, by finite volumes.
+
+pub mod analytic;
+pub mod column;
+mod error;
+pub mod medium;
+
+pub use error::{Error, Result};
+
+/// Seconds of a day: m/d at the edges of the toolkit are m/s times this.
+pub const DAY: f64 = 86_400.0;

@@ -1,0 +1,5 @@
+//! The toolkit from outside: closed forms against the equations and against the column, and real data.
+
+mod analytic;
+mod column;
+mod hanford;
