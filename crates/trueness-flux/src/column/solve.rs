@@ -70,8 +70,7 @@ impl Columns {
     fn faces(&self, work: &mut Work, flux: &[f64]) {
         let (n, cells) = (self.n, self.grid.cells());
         for face in 0..=cells {
-            for column in 0..n {
-                let q = flux[column];
+            for (column, &q) in flux.iter().enumerate() {
                 let carried = WATER_HEAT * q;
                 // The resistance of half a cell.
                 let half = |cell: usize| {

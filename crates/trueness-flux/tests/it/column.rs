@@ -1,5 +1,7 @@
 //! The column against closed forms, and what must hold whatever drives it.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests may fail like tests")]
+
 use proptest::prelude::*;
 use std::f64::consts::TAU;
 use trueness_flux::DAY;

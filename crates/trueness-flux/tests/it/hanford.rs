@@ -1,5 +1,7 @@
 //! The column against a month that PFLOTRAN computed: a column of 65 cm at the Hanford Reach, every 5 minutes.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests may fail like tests")]
+
 use std::path::PathBuf;
 use trueness_flux::column::{Columns, Drive, Edge, Grid};
 use trueness_flux::medium::{Medium, hydraulic_conductivity};
@@ -13,8 +15,10 @@ fn rows(name: &str) -> Option<Vec<Vec<f64>>> {
 }
 
 #[test]
+#[allow(clippy::print_stderr, reason = "a test that was skipped has to say so")]
 fn a_month_of_pflotran_is_met_within_four_hundredths_of_a_degree() {
     let (Some(temperatures), Some(heads)) = (rows("synth_temperature.csv"), rows("synth_hydraulic_head.csv")) else {
+        eprintln!("skipped: TRUENESS_TEST_DATA is not set");
         return;
     };
     let (cells, permeability) = (64, 3.86e-11);
