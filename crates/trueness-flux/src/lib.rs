@@ -5,7 +5,7 @@
 //!
 //! - [`medium`]: what sediment and water do to heat.
 //! - [`analytic`]: closed forms, each as a temperature and, where it is one, as an estimator of flux.
-//! - [`column`]: heat in many columns at once, by finite volumes.
+//! - [`mod@column`]: heat in many columns at once, by finite volumes.
 //! - [`signal`]: smoothing, slopes, and the amplitude and phase of a period.
 
 pub mod analytic;
