@@ -6,11 +6,13 @@
 //! - [`medium`]: what sediment and water do to heat.
 //! - [`analytic`]: closed forms, each as a temperature and, where it is one, as an estimator of flux.
 //! - [`mod@column`]: heat in many columns at once, by finite volumes.
+//! - [`logger`]: files of temperature loggers, their faults, and one record of all sensors.
 //! - [`signal`]: smoothing, slopes, and the amplitude and phase of a period.
 
 pub mod analytic;
 pub mod column;
 mod error;
+pub mod logger;
 pub mod medium;
 pub mod signal;
 

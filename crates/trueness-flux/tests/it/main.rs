@@ -3,3 +3,4 @@
 mod analytic;
 mod column;
 mod hanford;
+mod logger;
