@@ -8,10 +8,12 @@
 //! - [`mod@column`]: heat in many columns at once, by finite volumes.
 //! - [`logger`]: files of temperature loggers, their faults, and one record of all sensors.
 //! - [`signal`]: smoothing, slopes, and the amplitude and phase of a period.
+//! - [`estimator`]: flux from temperatures, with intervals.
 
 pub mod analytic;
 pub mod column;
 mod error;
+pub mod estimator;
 pub mod logger;
 pub mod medium;
 pub mod signal;

@@ -7,7 +7,7 @@ use trueness_flux::column::{Columns, Drive, Edge, Grid};
 use trueness_flux::medium::{Medium, hydraulic_conductivity};
 
 /// The numbers of a file's rows, without its first column; nothing where there are no test data.
-fn rows(name: &str) -> Option<Vec<Vec<f64>>> {
+pub(crate) fn rows(name: &str) -> Option<Vec<Vec<f64>>> {
     let path = PathBuf::from(std::env::var_os("TRUENESS_TEST_DATA")?).join("flux").join(name);
     let text = std::fs::read_to_string(path).unwrap();
     let row = |line: &str| line.split(',').skip(1).map(|cell| cell.trim().parse().unwrap()).collect();

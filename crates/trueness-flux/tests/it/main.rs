@@ -3,4 +3,5 @@
 mod analytic;
 mod column;
 mod hanford;
+mod kalman;
 mod logger;
