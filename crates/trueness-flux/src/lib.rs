@@ -9,11 +9,13 @@
 //! - [`logger`]: files of temperature loggers, their faults, and one record of all sensors.
 //! - [`signal`]: smoothing, slopes, and the amplitude and phase of a period.
 //! - [`estimator`]: flux from temperatures, with intervals.
+//! - [`infer`]: a person's logger files, from reading to the report.
 
 pub mod analytic;
 pub mod column;
 mod error;
 pub mod estimator;
+pub mod infer;
 pub mod logger;
 pub mod medium;
 pub mod signal;
@@ -22,3 +24,13 @@ pub use error::{Error, Result};
 
 /// Seconds of a day: m/d at the edges of the toolkit are m/s times this.
 pub const DAY: f64 = 86_400.0;
+
+use trueness_core::StudyEntry;
+
+/// The studies and tools of this toolkit, for the command line.
+///
+/// # Errors
+/// Where a study file that is compiled in does not parse, which a test rules out.
+pub fn studies() -> trueness_core::Result<Vec<StudyEntry>> {
+    Ok(vec![StudyEntry::new(infer::Infer, infer::INFER)?])
+}

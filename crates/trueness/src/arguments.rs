@@ -2,7 +2,6 @@
 
 use crate::schema;
 use crate::terminal;
-use anyhow::Context;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -11,6 +10,7 @@ use trueness_core::SEED_LIMIT;
 const AFTER: &str = "Examples:
   trueness run text/discrepancy                      re-measure a paper's claims, minutes on two cores
   trueness text compare real.txt mine.txt yours.txt  which text is closer to the real one, and by how much
+  trueness flux infer rod.csv.gz                     how much water a river loses or gains, from temperatures
   trueness explain dd                                what a metric means
 
 Exit codes: 0 done, 1 failed while running, 2 bad usage or input, 3 a claim failed under --strict, 130 interrupted.";
@@ -56,7 +56,7 @@ const OF_RUNS: [&str; 7] = ["out", "force", "seed", "threads", "json", "quiet", 
 /// The shared options that act in a command.
 fn offered(command: &str) -> &'static [&'static str] {
     match command {
-        "run" | "text compare" | "text train" | "text filter train" => &OF_RUNS,
+        "run" | "text compare" | "text train" | "text filter train" | "flux infer" => &OF_RUNS,
         "text split" => &["out", "force", "seed", "json", "quiet"],
         "text stats" | "text score" => &["seed", "threads", "json", "quiet"],
         "text sample" | "text filter apply" => &["seed", "threads", "quiet"],
@@ -175,7 +175,7 @@ pub(crate) enum Command {
     Report { run: PathBuf },
     Compare { a: PathBuf, b: PathBuf },
     Completions { shell: clap_complete::Shell },
-    Text { verb: String, matches: ArgMatches },
+    Verb { toolkit: String, verb: String, matches: ArgMatches },
 }
 
 /// The whole command line.
@@ -184,33 +184,37 @@ pub(crate) struct Arguments {
     pub(crate) command: Command,
 }
 
-/// The clap command with the toolkits' verbs added.
-pub(crate) fn command() -> anyhow::Result<clap::Command> {
-    let mut text = clap::Command::new("text")
-        .about("Tools for texts of your own")
-        .subcommand_required(true)
-        .arg_required_else_help(true);
-    let mut filter = clap::Command::new("filter")
-        .about("Keep those generated sentences that could be real")
-        .subcommand_required(true)
-        .arg_required_else_help(true);
-    for tool in crate::text::tools().context("the text toolkit's tools")? {
-        let name = format!("text {}", tool.verb);
+/// The verbs of a toolkit, those of two words below their first.
+fn verbs(toolkit: crate::toolkit::Toolkit) -> clap::Command {
+    let group = |name: &'static str, about: &'static str| {
+        clap::Command::new(name).about(about).subcommand_required(true).arg_required_else_help(true)
+    };
+    let mut command = group(toolkit.name, toolkit.about);
+    let mut filter = group("filter", "Keep those generated sentences that could be real");
+    for tool in toolkit.tools {
+        let name = format!("{} {}", toolkit.name, tool.verb);
         let resumable = offered(&name).contains(&"resume");
         let (group, verb) = tool.verb.split_once(' ').unwrap_or(("", tool.verb));
         let verb = schema::command(verb, tool.about, &tool.knobs, resumable).after_help(tool.after);
         match group {
-            "" => text = text.subcommand(with_common(verb, &name)),
+            "" => command = command.subcommand(with_common(verb, &name)),
             _ => filter = filter.subcommand(with_common(verb, &name)),
         }
     }
-    text = text.subcommand(filter);
+    if filter.has_subcommands() { command.subcommand(filter) } else { command }
+}
+
+/// The clap command with the toolkits' verbs added.
+pub(crate) fn command() -> anyhow::Result<clap::Command> {
     let mut command = Cli::command();
     let names: Vec<String> = command.get_subcommands().map(|command| command.get_name().to_owned()).collect();
     for name in &names {
         command = command.mut_subcommand(name, |command| with_common(command, name));
     }
-    Ok(command.subcommand(text))
+    for toolkit in crate::toolkit::toolkits()? {
+        command = command.subcommand(verbs(toolkit));
+    }
+    Ok(command)
 }
 
 /// Parses the process's arguments. Usage errors are printed, with exit code 2; help with 0.
@@ -234,14 +238,15 @@ pub(crate) fn parse() -> Result<Arguments, ExitCode> {
         terminal::complain(&error.render().to_string());
         ExitCode::from(2)
     };
-    if let Some(("text", text)) = matches.subcommand()
-        && let Some((verb, verb_matches)) = text.subcommand()
+    if let Some((toolkit, below)) = matches.subcommand()
+        && ["text", "flux"].contains(&toolkit)
+        && let Some((verb, verb_matches)) = below.subcommand()
     {
         let (verb, verb_matches) = match verb_matches.subcommand() {
             Some((second, matches)) => (format!("{verb} {second}"), matches),
             None => (verb.to_owned(), verb_matches),
         };
-        let command = Command::Text { verb, matches: verb_matches.clone() };
+        let command = Command::Verb { toolkit: toolkit.to_owned(), verb, matches: verb_matches.clone() };
         return Ok(Arguments { common: Common::of(verb_matches), command });
     }
     let common = matches.subcommand().map(|(_, matches)| Common::of(matches)).unwrap_or_default();

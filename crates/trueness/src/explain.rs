@@ -1,7 +1,7 @@
 //! `trueness list` and `trueness explain`: everything comes from the code that does the work.
 
 use crate::arguments::Common;
-use crate::{arguments, terminal, text};
+use crate::{arguments, terminal, toolkit};
 use serde_json::{Value, json};
 use std::fmt::Write;
 use std::process::ExitCode;
@@ -52,14 +52,15 @@ pub(crate) fn list(studies: &[StudyEntry], common: &Common) -> anyhow::Result<Ex
 
 /// `trueness explain`.
 pub(crate) fn explain(studies: &[StudyEntry], name: Option<&str>, common: &Common) -> anyhow::Result<ExitCode> {
-    let tools = text::tools()?;
+    let toolkits = toolkit::toolkits()?;
+    let tools = || toolkits.iter().flat_map(|kit| kit.tools.iter().map(|tool| (kit.name, tool)));
     let Some(name) = name else {
         let mut shown = String::from("Studies and tools:\n");
         for entry in studies {
             let _ = writeln!(shown, "  {:22} {}", entry.name(), entry.manifest().title);
         }
-        for tool in &tools {
-            let _ = writeln!(shown, "  {:22} {}", format!("text {}", tool.verb), tool.about);
+        for (toolkit, tool) in tools() {
+            let _ = writeln!(shown, "  {:22} {}", format!("{toolkit} {}", tool.verb), tool.about);
         }
         shown.push_str("Metrics:\n");
         for card in CATALOGUE {
@@ -69,9 +70,11 @@ pub(crate) fn explain(studies: &[StudyEntry], name: Option<&str>, common: &Commo
         return Ok(ExitCode::SUCCESS);
     };
     let wanted = name.trim().replace(' ', "/");
-    if let Some(tool) = tools.iter().find(|tool| wanted == format!("text/{}", tool.verb.replace(' ', "/"))) {
+    if let Some((toolkit, tool)) =
+        tools().find(|(toolkit, tool)| wanted == format!("{toolkit}/{}", tool.verb.replace(' ', "/")))
+    {
         return show(
-            &format!("# trueness text {}\n\n{}\n\n{}", tool.verb, tool.about, knobs_table(&tool.knobs)),
+            &format!("# trueness {toolkit} {}\n\n{}\n\n{}", tool.verb, tool.about, knobs_table(&tool.knobs)),
             &tool.schema,
             common,
         );

@@ -3,12 +3,14 @@
 mod arguments;
 mod execute;
 mod explain;
+mod flux;
 mod host;
 mod progress;
 mod runs;
 mod schema;
 mod terminal;
 mod text;
+mod toolkit;
 
 use anyhow::Context;
 use std::process::ExitCode;
@@ -39,7 +41,9 @@ fn main() -> ExitCode {
 
 /// Every study and tool of every toolkit.
 fn studies() -> anyhow::Result<Vec<StudyEntry>> {
-    trueness_text::studies().context("the text toolkit's studies")
+    let mut studies = trueness_text::studies().context("the text toolkit's studies")?;
+    studies.extend(trueness_flux::studies().context("the flux toolkit's studies")?);
+    Ok(studies)
 }
 
 fn dispatch(arguments: arguments::Arguments) -> anyhow::Result<ExitCode> {
@@ -58,6 +62,9 @@ fn dispatch(arguments: arguments::Arguments) -> anyhow::Result<ExitCode> {
             terminal::print(&String::from_utf8_lossy(&script))?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Text { verb, matches } => text::run(&studies()?, &verb, &matches, &common),
+        Command::Verb { toolkit, verb, matches } => match toolkit.as_str() {
+            "flux" => flux::run(&studies()?, &verb, &matches, &common),
+            _ => text::run(&studies()?, &verb, &matches, &common),
+        },
     }
 }

@@ -1,31 +1,21 @@
 //! The text toolkit's verbs.
 
 use crate::arguments::Common;
-use crate::execute::resume::Asked;
-use crate::host::{self, SystemClock};
-use crate::progress::Bars;
+use crate::host::SystemClock;
+use crate::toolkit::{Tool, pooled, resolve, study};
 use crate::{execute, schema, terminal};
 use anyhow::anyhow;
 use clap::ArgMatches;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use trueness_core::run::folder;
-use trueness_core::study::knobs::{self, Knob};
+use trueness_core::study::knobs;
 use trueness_core::{Clock, Error, Seed, StudyEntry, Watch};
 use trueness_text::compare::CompareKnobs;
 use trueness_text::corpus::tool::{self, SplitKnobs, StatsKnobs};
 use trueness_text::filter::{self, ApplyKnobs, FilterTrainKnobs, Passed};
 use trueness_text::generator::{self, SampleKnobs, ScoreKnobs, TrainKnobs};
-
-/// A verb of a toolkit, of one word or two.
-pub(crate) struct Tool {
-    pub(crate) verb: &'static str,
-    pub(crate) about: &'static str,
-    pub(crate) after: &'static str,
-    pub(crate) knobs: Vec<Knob>,
-    pub(crate) schema: Value,
-}
 
 /// The verbs.
 pub(crate) fn tools() -> anyhow::Result<Vec<Tool>> {
@@ -129,27 +119,6 @@ pub(crate) fn run(
     }
 }
 
-/// A verb that is a study of its own: it has a run folder, and can be resumed.
-fn study(studies: &[StudyEntry], name: &str, given: Value, common: &Common) -> anyhow::Result<ExitCode> {
-    if let Some(path) = &common.resume {
-        let asked = Asked::tool(name, "the command line", given);
-        return execute::resume::resume(studies, path, &asked, common);
-    }
-    let entry =
-        studies.iter().find(|entry| entry.name() == name).ok_or_else(|| anyhow!("{name} is not compiled in"))?;
-    let knobs = entry.resolve(&[("the command line", given)])?;
-    let task = execute::Task {
-        entry,
-        manifest: entry.manifest().clone(),
-        manifest_text: entry.source().manifest.to_owned(),
-        preset: "default".to_owned(),
-        knobs,
-        seeds: vec![common.seed()],
-        strict: false,
-    };
-    execute::start(task, common)
-}
-
 /// Standard output, for as long as somebody reads it.
 struct Out<'a> {
     out: std::io::StdoutLock<'static>,
@@ -205,24 +174,6 @@ fn filter(knobs: &ApplyKnobs, common: &Common) -> anyhow::Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn resolve<K: serde::Serialize + serde::de::DeserializeOwned + schemars::JsonSchema + Default>(
-    given: &Value,
-) -> anyhow::Result<K> {
-    let mut value = knobs::to_value(&K::default())?;
-    knobs::merge(&mut value, given, "the command line")?;
-    Ok(knobs::check(&value, "the command line")?)
-}
-
-/// Works in a pool of the wanted size, with progress and a way to stop.
-fn pooled<T: Send>(common: &Common, work: impl FnOnce(Watch<'_>) -> anyhow::Result<T> + Send) -> anyhow::Result<T> {
-    let bars = Bars::new(common.quiet || common.json);
-    let cancel = host::cancel_on_interrupt()?;
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(common.threads()).build()?;
-    let found = pool.install(|| work(Watch::new(&cancel, &bars)));
-    bars.clear();
-    found
 }
 
 /// Runs a tool that needs no run folder, and prints what it found.

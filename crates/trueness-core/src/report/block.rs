@@ -173,6 +173,9 @@ pub struct Attachment {
     pub mime: String,
     /// The content.
     pub bytes: Bytes,
+    /// Whether this is what the run was made for: it lies in the run's own folder then, not in `attachments/`.
+    #[serde(default)]
+    pub result: bool,
 }
 
 impl Attachment {
@@ -183,7 +186,18 @@ impl Attachment {
             about: about.into(),
             mime: "text/plain;charset=utf-8".to_owned(),
             bytes: Bytes(text.into().into_bytes()),
+            result: false,
         }
+    }
+
+    /// The file that the run was made for, which lies in the run's own folder.
+    pub fn result(
+        name: impl Into<String>,
+        about: impl Into<String>,
+        mime: impl Into<String>,
+        bytes: impl Into<Vec<u8>>,
+    ) -> Self {
+        Self { name: name.into(), about: about.into(), mime: mime.into(), bytes: Bytes(bytes.into()), result: true }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::block::{Block, Report};
 use super::html::legend;
-use super::names::names;
+use super::names::{attachment_path, names};
 use super::number::format_estimate;
 use super::table::{Align, Cell, Table};
 use super::text::{clean, code, code_spans, line};
@@ -68,7 +68,7 @@ fn render(block: &Block, name: &str, level: u8) -> Option<String> {
             format!("**{}**\n\n{}", prose(&samples.title), items.collect::<Vec<_>>().join("\n"))
         }
         Block::Attachment(attachment) => {
-            let link = format!("[{}](attachments/{name})", plain(&attachment.name));
+            let link = format!("[{}]({})", plain(&attachment.name), attachment_path(attachment, name));
             if attachment.about.trim().is_empty() { link } else { format!("{link} – {}", prose(&attachment.about)) }
         }
         Block::Note(note) => {

@@ -1,6 +1,6 @@
 //! Names of files and anchors, safe and unique, and the files that stand beside a report.
 
-use super::block::{Block, Report};
+use super::block::{Attachment, Block, Report};
 use super::figure;
 
 /// A name that is safe in a file name and in an address: letters, digits, `.`, `_` and `-`, at most 80 of them.
@@ -47,8 +47,16 @@ pub(super) fn names(report: &Report) -> Vec<String> {
         .collect()
 }
 
+/// Where an attachment of this name lies, relative to the report. A result lies beside it, unless a run has a file of that
+/// name already.
+pub(super) fn attachment_path(attachment: &Attachment, name: &str) -> String {
+    const OWN: [&str; 6] = ["run.json", "study.toml", "measures.json", "report.json", "report.html", "report.md"];
+    let taken = OWN.contains(&name) || name == "log.txt" || name == "figures" || name.starts_with("seed-");
+    if attachment.result && !taken { name.to_owned() } else { format!("attachments/{name}") }
+}
+
 /// The files that the Markdown of a report links to, as paths relative to it and contents: `figures/ID.svg`, the
-/// figure's full data as `figures/ID.csv`, images as `figures/ID.png` or `.svg`, and `attachments/NAME`.
+/// figure's full data as `figures/ID.csv`, images as `figures/ID.png` or `.svg`, `attachments/NAME`, and results as `NAME`.
 pub fn files(report: &Report) -> Vec<(String, Vec<u8>)> {
     let mut files = Vec::new();
     for (block, name) in report.blocks.iter().zip(names(report)) {
@@ -61,7 +69,7 @@ pub fn files(report: &Report) -> Vec<(String, Vec<u8>)> {
                 files.push((format!("figures/{name}.{}", image.media.extension()), image.bytes.0.clone()));
             }
             Block::Attachment(attachment) => {
-                files.push((format!("attachments/{name}"), attachment.bytes.0.clone()));
+                files.push((attachment_path(attachment, &name), attachment.bytes.0.clone()));
             }
             _ => {}
         }

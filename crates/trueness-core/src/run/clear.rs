@@ -15,11 +15,13 @@ use std::path::{Path, PathBuf};
 /// [`Error::Input`] that names the first thing which no run makes; nothing is removed then.
 pub(super) fn clear(folder: &Path, info: &RunInfo) -> Result<()> {
     let mut made = Vec::new();
+    let results = linked(folder)?;
     for (path, name, kind) in entries(folder)? {
         let own = match name.as_str() {
             LOCK => continue,
             INFO | STUDY | MEASURES | REPORT | "report.html" | "report.md" | "log.txt" => kind.is_file(),
             "figures" | "attachments" => kind.is_dir() && linked_files_only(folder, &path)?,
+            _ if kind.is_file() && results.contains(&path) => true,
             name => is_partial(name, kind) || (kind.is_dir() && is_seed(name, info) && seed_files_only(&path)?),
         };
         if !own {
@@ -66,10 +68,15 @@ fn is_seed(name: &str, info: &RunInfo) -> bool {
     name.strip_prefix("seed-").and_then(|n| n.parse().ok()).is_some_and(|n: u64| info.seeds.contains(&n))
 }
 
+/// The files that the report links to.
+fn linked(folder: &Path) -> Result<BTreeSet<PathBuf>> {
+    let report: Option<Report> = read_json(&folder.join(REPORT))?;
+    Ok(report.iter().flat_map(report::files).map(|(name, _)| folder.join(name)).collect())
+}
+
 /// Whether `figures/` or `attachments/` holds no more than the report's own files.
 fn linked_files_only(folder: &Path, dir: &Path) -> Result<bool> {
-    let report: Option<Report> = read_json(&folder.join(REPORT))?;
-    let known: BTreeSet<PathBuf> = report.iter().flat_map(report::files).map(|(name, _)| folder.join(name)).collect();
+    let known = linked(folder)?;
     Ok(entries(dir)?.into_iter().all(|(path, name, kind)| is_partial(&name, kind) || known.contains(&path)))
 }
 

@@ -1,8 +1,10 @@
 //! Flux from temperatures, with intervals.
 
+mod diurnal;
 mod kalman;
 mod matrix;
 
+pub use diurnal::{DIFFUSIVITY, Diurnal, Pair};
 pub use kalman::{Bed, Kalman, Tuned};
 
 /// Flux at the times of a record, one value a time; NaN where there is none.

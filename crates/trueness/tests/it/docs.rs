@@ -20,10 +20,20 @@ fn check(name: &str, made: &str) {
 #[test]
 fn reference_pages_are_what_the_program_says() {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    for tool in ["compare", "split", "stats", "train", "sample", "score", "filter train", "filter apply"] {
-        let (name, tool) = (tool.replace(' ', "-"), format!("text {tool}"));
-        check(&format!("command/text-{name}.md"), &succeed(here, &["explain", &tool]));
-        check(&format!("schema/text-{name}.json"), &succeed(here, &["explain", &tool, "--json"]));
+    for tool in [
+        "text compare",
+        "text split",
+        "text stats",
+        "text train",
+        "text sample",
+        "text score",
+        "text filter train",
+        "text filter apply",
+        "flux infer",
+    ] {
+        let name = tool.replace(' ', "-");
+        check(&format!("command/{name}.md"), &succeed(here, &["explain", tool]));
+        check(&format!("schema/{name}.json"), &succeed(here, &["explain", tool, "--json"]));
     }
     for study in ["discrepancy", "filter"] {
         let name = format!("text/{study}");

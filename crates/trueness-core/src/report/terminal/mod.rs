@@ -5,7 +5,7 @@ mod paint;
 mod table;
 
 use super::block::{Block, NoteKind, Report};
-use super::names::names;
+use super::names::{attachment_path, names};
 use super::number::format_estimate;
 use super::text::{clean, cut, line, pad, unmarked, width, wrap};
 use super::verdict::{Outcome, Verdict, tally};
@@ -118,7 +118,7 @@ impl Page {
             }
             Block::Attachment(attachment) => {
                 let about = if attachment.about.is_empty() { String::new() } else { format!("{}: ", attachment.about) };
-                self.paragraph(out, &format!("{about}attachments/{name}"), "", str::to_owned);
+                self.paragraph(out, &format!("{about}{}", attachment_path(attachment, name)), "", str::to_owned);
             }
             Block::Note(note) => {
                 let start = out.len();

@@ -1,0 +1,8 @@
+//! From logger files to flux with intervals: a person's own data.
+
+mod knobs;
+mod report;
+mod tool;
+
+pub use knobs::{InferKnobs, Method, TemperatureUnit};
+pub use tool::{INFER, Infer, InferUnit};

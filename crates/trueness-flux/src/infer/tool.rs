@@ -1,0 +1,218 @@
+//! The inference as a study: it has a run folder, can be resumed, and ends in a report.
+
+use super::knobs::{InferKnobs, Method};
+use super::report;
+use crate::estimator::{DIFFUSIVITY, FluxSeries, Kalman};
+use crate::logger::Record;
+use crate::{DAY, Error};
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+use trueness_core::report::Report;
+use trueness_core::{Estimate, Findings, Run, Study, StudySource};
+
+/// The files that describe the tool.
+pub const INFER: StudySource = StudySource {
+    manifest: include_str!("../../studies/infer/study.toml"),
+    readme: include_str!("../../studies/infer/README.md"),
+};
+
+/// The inference of flux from logger files.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Infer;
+
+/// A piece of the inference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum InferUnit {
+    /// Reading and judging the files.
+    Loggers,
+    /// One method.
+    Method(Method),
+}
+
+/// What is kept of the sensors for the report.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Sensors {
+    pub(super) start: i64,
+    pub(super) step: f64,
+    pub(super) depths: Vec<f64>,
+    pub(super) names: Vec<String>,
+    /// Temperatures, thinned to at most a few thousand times; `None` for gaps.
+    pub(super) every: usize,
+    pub(super) values: Vec<Vec<Option<f64>>>,
+    pub(super) findings: Vec<[String; 3]>,
+}
+
+/// One method's flux in m/d at the record's times; `None` for gaps.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Inferred {
+    pub(super) name: String,
+    pub(super) flux: Vec<Option<[f64; 3]>>,
+    pub(super) flag: String,
+    pub(super) bed: Vec<(String, String)>,
+}
+
+impl Study for Infer {
+    type Knobs = InferKnobs;
+    type Unit = InferUnit;
+
+    fn check(&self, knobs: &InferKnobs) -> trueness_core::Result<()> {
+        Ok(knobs.check()?)
+    }
+
+    fn inputs(&self, knobs: &InferKnobs) -> trueness_core::Result<Vec<PathBuf>> {
+        Ok(knobs.loggers.iter().map(PathBuf::from).collect())
+    }
+
+    fn plan(&self, knobs: &InferKnobs) -> trueness_core::Result<Vec<InferUnit>> {
+        Ok(std::iter::once(InferUnit::Loggers).chain(knobs.methods().into_iter().map(InferUnit::Method)).collect())
+    }
+
+    fn unit_name(&self, unit: &InferUnit) -> String {
+        match unit {
+            InferUnit::Loggers => "loggers".to_owned(),
+            InferUnit::Method(method) => method.name().to_owned(),
+        }
+    }
+
+    fn run_unit(&self, knobs: &InferKnobs, unit: &InferUnit, run: &mut Run<'_>) -> trueness_core::Result<()> {
+        let (record, findings) = knobs.record()?;
+        match unit {
+            InferUnit::Loggers => {
+                for finding in &findings {
+                    run.warn(finding.to_string());
+                }
+                let findings = findings
+                    .iter()
+                    .map(|finding| [finding.subject.clone(), finding.kind.word().to_owned(), finding.what.clone()])
+                    .collect();
+                let every = record.len().div_ceil(2000).max(1);
+                let thin = |values: &Vec<f64>| {
+                    values.iter().step_by(every).map(|value| value.is_finite().then_some(*value)).collect()
+                };
+                let sensors = Sensors {
+                    start: record.start,
+                    step: record.step,
+                    depths: record.depths.clone(),
+                    names: record.names.clone(),
+                    every,
+                    values: record.values.iter().map(thin).collect(),
+                    findings,
+                };
+                run.keep("sensors", &sensors)?;
+            }
+            InferUnit::Method(method) => {
+                let found = infer(knobs, *method, &record, run)?;
+                for inferred in &found {
+                    measure(inferred, run);
+                }
+                run.keep("series", &found)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn report(&self, knobs: &InferKnobs, findings: &Findings, report: Report) -> trueness_core::Result<Report> {
+        Ok(report::write(knobs, findings, report)?)
+    }
+}
+
+fn per_day(series: &FluxSeries) -> Vec<Option<[f64; 3]>> {
+    (0..series.len())
+        .map(|i| {
+            let values = [series.flux[i], series.low[i], series.high[i]].map(|x| x * DAY);
+            values.iter().all(|x| x.is_finite()).then_some(values)
+        })
+        .collect()
+}
+
+fn infer(knobs: &InferKnobs, method: Method, record: &Record, run: &mut Run<'_>) -> Result<Vec<Inferred>, Error> {
+    let bed = knobs.bed();
+    let Some(diurnal) = method.diurnal() else {
+        let kalman = Kalman::default();
+        let bed = match knobs.tune {
+            true => kalman.tune(record, &bed, knobs.tune_days, run.watch())?.bed,
+            false => bed,
+        };
+        let series = kalman.smooth(record, &bed)?;
+        let diffusivity = bed.medium.diffusivity(0.0);
+        let odd = !(DIFFUSIVITY[0]..=DIFFUSIVITY[1]).contains(&diffusivity);
+        if odd {
+            run.warn(format!(
+                "kalman: a diffusivity of {:.3} m²/d fits best, outside 0.028 to 0.180 m²/d: flow may not be vertical, or depths are wrong",
+                diffusivity * DAY
+            ));
+        }
+        let bed = vec![
+            ("conductivity".to_owned(), format!("{:.2} W/m/K", bed.medium.conductivity)),
+            ("diffusivity".to_owned(), format!("{:.3} m²/d", diffusivity * DAY)),
+            ("noise of a sensor".to_owned(), format!("{:.3} K", bed.noise)),
+            ("spread of the flux".to_owned(), format!("{:.3} m/d", bed.flux_sd * DAY)),
+            ("memory of the flux".to_owned(), format!("{:.1} h", bed.memory / 3600.0)),
+        ];
+        let flag = if odd { "diffusivity" } else { "" }.to_owned();
+        return Ok(vec![Inferred { name: method.name().to_owned(), flux: per_day(&series), flag, bed }]);
+    };
+    let mut found = Vec::new();
+    for below in 1..record.depths.len() {
+        run.watch().check()?;
+        match diurnal.pair(record, [below - 1, below], knobs.window, 3600.0, &bed) {
+            Ok(pair) => {
+                let name = format!("{} {:.3}-{:.3}m", diurnal.name(), record.depths[below - 1], record.depths[below]);
+                let mut known: Vec<f64> = pair.diffusivity.iter().copied().filter(|kappa| kappa.is_finite()).collect();
+                known.sort_by(f64::total_cmp);
+                let middle = known.get(known.len() / 2).copied();
+                let odd = middle.is_some_and(|kappa| !(DIFFUSIVITY[0]..=DIFFUSIVITY[1]).contains(&kappa));
+                if let (true, Some(middle)) = (odd, middle) {
+                    run.warn(format!(
+                        "{name}: a diffusivity of {:.3} m²/d in the middle, outside 0.028 to 0.180 m²/d: flow may not be vertical, or \
+                         depths are wrong",
+                        middle * DAY
+                    ));
+                }
+                let flag = if odd { "diffusivity" } else { "" }.to_owned();
+                let bed = middle
+                    .map(|kappa| vec![("diffusivity".to_owned(), format!("{:.3} m²/d", kappa * DAY))])
+                    .unwrap_or_default();
+                found.push(Inferred { name, flux: per_day(&pair.series), flag, bed });
+            }
+            Err(Error::NoFlux(why)) => run.warn(why),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(found)
+}
+
+/// The mean flux, how wide intervals are, and how long water came up.
+fn measure(inferred: &Inferred, run: &mut Run<'_>) {
+    let known: Vec<[f64; 3]> = inferred.flux.iter().flatten().copied().collect();
+    let n = known.len() as u64;
+    let mean = |part: usize| known.iter().map(|values| values[part]).sum::<f64>() / known.len() as f64;
+    let subject = inferred.name.as_str();
+    if known.is_empty() {
+        run.measure("flux/mean", subject, Estimate::missing("no time has a flux"), "");
+        return;
+    }
+    let how = "mean over time; the interval's ends are means of the ends, as if all errors went together";
+    run.measure("flux/mean", subject, Estimate::interval(mean(0), mean(1), mean(2), n, how).unit("m/d"), "");
+    let mut widths: Vec<f64> = known.iter().map(|values| (values[2] - values[1]) / 2.0).collect();
+    widths.sort_by(f64::total_cmp);
+    let width = widths[widths.len() / 2];
+    run.measure(
+        "flux/half-width",
+        subject,
+        Estimate::exact(width, "median over time of half an interval").n(n).unit("m/d"),
+        "",
+    );
+    let share =
+        |of: &dyn Fn(&[f64; 3]) -> bool| known.iter().filter(|values| of(values)).count() as f64 / known.len() as f64;
+    let (surely, maybe) = (share(&|values| values[2] < 0.0), share(&|values| values[1] < 0.0));
+    let up = Estimate::interval(
+        share(&|values| values[0] < 0.0),
+        surely,
+        maybe,
+        n,
+        "share of times; from those whose interval lies below 0 to those whose interval reaches below 0",
+    );
+    run.measure("flux/upward", subject, up, "");
+}

@@ -1,0 +1,86 @@
+//! What the verbs of all toolkits share.
+
+use crate::arguments::Common;
+use crate::execute::resume::Asked;
+use crate::progress::Bars;
+use crate::{execute, flux, host, text};
+use anyhow::{Context, anyhow};
+use serde_json::Value;
+use std::process::ExitCode;
+use trueness_core::study::knobs::{self, Knob};
+use trueness_core::{StudyEntry, Watch};
+
+/// A toolkit on the command line.
+pub(crate) struct Toolkit {
+    pub(crate) name: &'static str,
+    pub(crate) about: &'static str,
+    pub(crate) tools: Vec<Tool>,
+}
+
+/// The toolkits that have verbs.
+pub(crate) fn toolkits() -> anyhow::Result<Vec<Toolkit>> {
+    Ok(vec![
+        Toolkit {
+            name: "text",
+            about: "Tools for texts of your own",
+            tools: text::tools().context("the text toolkit's tools")?,
+        },
+        Toolkit {
+            name: "flux",
+            about: "Tools for temperature loggers of your own",
+            tools: flux::tools().context("the flux toolkit's tools")?,
+        },
+    ])
+}
+
+/// A verb of a toolkit, of one word or two.
+pub(crate) struct Tool {
+    pub(crate) verb: &'static str,
+    pub(crate) about: &'static str,
+    pub(crate) after: &'static str,
+    pub(crate) knobs: Vec<Knob>,
+    pub(crate) schema: Value,
+}
+
+/// A verb that is a study of its own: it has a run folder, and can be resumed.
+pub(crate) fn study(studies: &[StudyEntry], name: &str, given: Value, common: &Common) -> anyhow::Result<ExitCode> {
+    if let Some(path) = &common.resume {
+        let asked = Asked::tool(name, "the command line", given);
+        return execute::resume::resume(studies, path, &asked, common);
+    }
+    let entry =
+        studies.iter().find(|entry| entry.name() == name).ok_or_else(|| anyhow!("{name} is not compiled in"))?;
+    let knobs = entry.resolve(&[("the command line", given)])?;
+    let task = execute::Task {
+        entry,
+        manifest: entry.manifest().clone(),
+        manifest_text: entry.source().manifest.to_owned(),
+        preset: "default".to_owned(),
+        knobs,
+        seeds: vec![common.seed()],
+        strict: false,
+    };
+    execute::start(task, common)
+}
+
+/// Knobs from what the command line gives.
+pub(crate) fn resolve<K: serde::Serialize + serde::de::DeserializeOwned + schemars::JsonSchema + Default>(
+    given: &Value,
+) -> anyhow::Result<K> {
+    let mut value = knobs::to_value(&K::default())?;
+    knobs::merge(&mut value, given, "the command line")?;
+    Ok(knobs::check(&value, "the command line")?)
+}
+
+/// Works in a pool of the wanted size, with progress and a way to stop.
+pub(crate) fn pooled<T: Send>(
+    common: &Common,
+    work: impl FnOnce(Watch<'_>) -> anyhow::Result<T> + Send,
+) -> anyhow::Result<T> {
+    let bars = Bars::new(common.quiet || common.json);
+    let cancel = host::cancel_on_interrupt()?;
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(common.threads()).build()?;
+    let found = pool.install(|| work(Watch::new(&cancel, &bars)));
+    bars.clear();
+    found
+}
