@@ -3,7 +3,7 @@
 //! The state is the temperature of every cell between the uppermost and the lowest sensor, and the flux, which wanders:
 //! an Ornstein–Uhlenbeck process of a standard deviation and a time. The two outermost sensors drive the column, the ones
 //! between them correct it. Values of sensors enter one after another (their errors are taken as independent), and the
-//! backward pass is the modified Bryson–Fraziers smoother (Bierman 1973), which needs no inverse of a covariance.
+//! backward pass is the modified Bryson–Frazier smoother (Bierman 1973), which needs no inverse of a covariance.
 
 use super::FluxSeries;
 use super::matrix::{dot, product, transpose};
@@ -39,6 +39,10 @@ impl Default for Bed {
         }
     }
 }
+
+/// From how many standard deviations of its surprise a value is an outlier, and how many of them in a row may be left out.
+const OUTLIER: f64 = 5.0;
+const IN_A_ROW: usize = 24;
 
 /// The filter's settings.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -344,6 +348,7 @@ impl Kalman {
         }
         covariance[n * n - 1] = variance;
         let (mut mapped, mut turned) = (vec![0.0; n * n], vec![0.0; n * n]);
+        let mut outliers = vec![0usize; model.seen.len()];
         let mut history: Vec<Kept> = Vec::with_capacity(if back { range.len() } else { 0 });
         for i in range.clone() {
             let mut transition = Vec::new();
@@ -390,8 +395,15 @@ impl Kalman {
                 let expected = (1.0 - share) * state[cell] + share * state[cell + 1];
                 let surprise = value - expected;
                 let total = (1.0 - share) * towards[cell] + share * towards[cell + 1] + noise;
-                *sum -= 0.5 * (surprise * surprise / total + total.ln() + std::f64::consts::TAU.ln());
+                let far = surprise * surprise / total;
+                *sum -= 0.5 * (far.min(OUTLIER * OUTLIER) + total.ln() + std::f64::consts::TAU.ln());
                 *count += 1;
+                // A single wild value is left out; many in a row are no outliers, but a state that has lost its way.
+                if far > OUTLIER * OUTLIER && outliers[sensor] < IN_A_ROW {
+                    outliers[sensor] += 1;
+                    continue;
+                }
+                outliers[sensor] = 0;
                 let gain: Vec<f64> = towards.iter().map(|x| x / total).collect();
                 for row in 0..n {
                     state[row] += gain[row] * surprise;

@@ -7,9 +7,6 @@ use crate::{DAY, Error, Result};
 use trueness_core::report::{Attachment, Axis, Block, Figure, Kind, Point, Report, Series, Table};
 use trueness_core::{Estimate, Findings, Seed, resample};
 
-/// The most series that one figure shows.
-const SHOWN: usize = 6;
-
 pub(super) fn write(knobs: &InferKnobs, findings: &Findings, report: Report) -> Result<Report> {
     let missing = || Error::Input("the run holds no records of its sensors".to_owned());
     let first = findings.first().ok_or_else(missing)?;
@@ -51,9 +48,10 @@ pub(super) fn write(knobs: &InferKnobs, findings: &Findings, report: Report) -> 
     let days = |i: usize| i as f64 * sensors.step / DAY;
     let origin = rfc3339(sensors.start);
     let time = || Axis::new(format!("days since {origin}"));
-    for group in all.chunks(SHOWN) {
+    // One figure a method: bands of several methods would hide each other.
+    for group in all.chunk_by(|a, b| method(&a.name) == method(&b.name)) {
         let names: Vec<&str> = group.iter().map(|of| of.name.as_str()).collect();
-        let mut figure = Figure::new(format!("flux-{}", names[0].split(' ').next().unwrap_or_default()), "Flux over time")
+        let mut figure = Figure::new(format!("flux-{}", method(names[0])), format!("Flux over time by {}", method(names[0])))
             .caption("Above zero water goes down, below it comes up. Bands are intervals of 90 %. A line is broken where there is no flux.")
             .alt(format!("Flux over time by {}", names.join(", ")))
             .x(time())
@@ -117,6 +115,11 @@ pub(super) fn write(knobs: &InferKnobs, findings: &Findings, report: Report) -> 
         "text/csv",
         csv,
     ))))
+}
+
+/// The method in a series' name, without its sensors.
+fn method(name: &str) -> &str {
+    name.split(' ').next().unwrap_or_default()
 }
 
 /// Differences of methods' daily means, with intervals from a bootstrap over days.

@@ -3,5 +3,6 @@
 mod analytic;
 mod column;
 mod hanford;
+mod infer;
 mod kalman;
 mod logger;
