@@ -240,7 +240,7 @@ impl Kalman {
         let mut factors = [1.3f64, 1.6, 1.6, 2.0];
         const ROUNDS: u64 = 6;
         for round in 0..ROUNDS {
-            watch.step("fit of the bed", round, ROUNDS).map_err(trueness_core::Error::from)?;
+            watch.step("fit of the bed", round, ROUNDS)?;
             let mut moved = false;
             for i in 0..at.len() {
                 for factor in [factors[i], 1.0 / factors[i]] {
