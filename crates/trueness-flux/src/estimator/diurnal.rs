@@ -150,7 +150,8 @@ impl Diurnal {
 /// Values at the windows' middles, spread over a record.
 fn spread(middles: &[(usize, f64, f64)], hop: usize, n: usize) -> FluxSeries {
     let quantile = normal_quantile(trueness_core::LEVEL);
-    let mut series = FluxSeries { flux: vec![f64::NAN; n], low: vec![f64::NAN; n], high: vec![f64::NAN; n] };
+    let mut series =
+        FluxSeries { flux: vec![f64::NAN; n], low: vec![f64::NAN; n], high: vec![f64::NAN; n], mean: None };
     let mut put = |i: usize, flux: f64, error: f64| {
         (series.flux[i], series.low[i], series.high[i]) = (flux, flux - quantile * error, flux + quantile * error);
     };

@@ -187,6 +187,17 @@ impl Model {
     }
 }
 
+/// What all pieces of a record add up to.
+#[derive(Default)]
+struct Total {
+    likelihood: f64,
+    values: usize,
+    /// The sum of the fluxes, its variance, and of how many.
+    sum: f64,
+    variance: f64,
+    times: usize,
+}
+
 /// What is kept of a step for the way back.
 struct Kept {
     /// State and its covariance's flux row before the values of the step.
@@ -199,13 +210,25 @@ struct Kept {
 }
 
 impl Kalman {
-    /// Flux of a record, with intervals from the smoother's covariance and the heat capacity's error.
+    /// Flux of a record, with intervals from the smoother's covariance, the heat capacity's error, and the cells' size.
     ///
     /// # Errors
     /// [`Error::Input`] for fewer than three sensors, or a record without two neighbouring times at which the outermost sensors are
     /// known.
     pub fn smooth(&self, record: &Record, bed: &Bed) -> Result<FluxSeries> {
-        let (series, _) = self.pass(record, bed, true)?;
+        let (mut series, _) = self.pass(record, bed, true)?;
+        // Cells of twice the height err four times as much, so that a third of the difference is what these err.
+        let coarse = Self { cell: 2.0 * self.cell, ..*self };
+        let (other, _) = coarse.pass(record, bed, true)?;
+        let wider = |error: f64, apart: f64| error.hypot(normal_quantile(trueness_core::LEVEL) * apart / 3.0);
+        for i in 0..series.len() {
+            let error = wider(series.high[i] - series.flux[i], series.flux[i] - other.flux[i]);
+            (series.low[i], series.high[i]) = (series.flux[i] - error, series.flux[i] + error);
+        }
+        if let (Some([mean, _, high]), Some([coarse, ..])) = (series.mean, other.mean) {
+            let error = wider(high - mean, mean - coarse);
+            series.mean = Some([mean, mean - error, mean + error]);
+        }
         Ok(series)
     }
 
@@ -297,24 +320,32 @@ impl Kalman {
             flux: vec![f64::NAN; record.len()],
             low: vec![f64::NAN; record.len()],
             high: vec![f64::NAN; record.len()],
+            mean: None,
         };
-        let (mut sum, mut count) = (0.0, 0usize);
+        let mut total = Total::default();
         let mut begin = 0;
         while begin < record.len() {
             let known = |i: usize| edges.iter().all(|edge| edge[i].is_finite());
             let end = begin + (begin..record.len()).take_while(|&i| known(i)).count();
             if end >= begin + 3 {
-                self.piece(record, bed, &model, &edges, begin..end, back, &mut series, (&mut sum, &mut count));
+                self.piece(record, bed, &model, &edges, begin..end, back, &mut series, &mut total);
             }
             begin = end.max(begin + 1);
         }
-        if count == 0 {
+        if total.values == 0 {
             return Err(Error::Input(
                 "the record has no three times in a row at which the outermost sensors and one between are known"
                     .to_owned(),
             ));
         }
-        Ok((series, sum / count as f64))
+        if total.times > 0 {
+            let times = total.times as f64;
+            let mean = total.sum / times;
+            let error = normal_quantile(trueness_core::LEVEL)
+                * (total.variance / (times * times) + (bed.heat_error * mean).powi(2)).sqrt();
+            series.mean = Some([mean, mean - error, mean + error]);
+        }
+        Ok((series, total.likelihood / total.values as f64))
     }
 
     #[allow(clippy::too_many_arguments, reason = "one call")]
@@ -327,15 +358,15 @@ impl Kalman {
         range: std::ops::Range<usize>,
         back: bool,
         series: &mut FluxSeries,
-        (sum, count): (&mut f64, &mut usize),
+        total: &mut Total,
     ) {
-        let n = model.cells + 1;
-        let flux_at = model.cells;
+        // After the temperatures come the flux and the sum of all fluxes before, whose last error is that of the mean.
+        let (n, flux_at, sum_at) = (model.cells + 2, model.cells, model.cells + 1);
         let variance = bed.flux_sd * bed.flux_sd;
         let keep = (-record.step / bed.memory).exp();
         let noise = bed.noise * bed.noise;
         let mut state = profile(record, model, edges, range.start);
-        state.push(0.0);
+        state.extend([0.0, 0.0]);
         let mut covariance = vec![0.0; n * n];
         // What lies between sensors at the begin is known to about a tenth of the profile's range, and nearby cells err alike.
         let spread = 0.1 * (edges[0][range.start] - edges[1][range.start]).abs() + 0.2;
@@ -346,7 +377,7 @@ impl Kalman {
                     spread * spread * (-0.5 * apart * apart).exp() + if i == j { 1e-6 } else { 0.0 };
             }
         }
-        covariance[n * n - 1] = variance;
+        covariance[flux_at * n + flux_at] = variance;
         let (mut mapped, mut turned) = (vec![0.0; n * n], vec![0.0; n * n]);
         let mut outliers = vec![0usize; model.seen.len()];
         let mut history: Vec<Kept> = Vec::with_capacity(if back { range.len() } else { 0 });
@@ -365,7 +396,9 @@ impl Kalman {
                         .copy_from_slice(&moved.map[row * model.cells..(row + 1) * model.cells]);
                     transition[row * n + flux_at] = moved.by_flux[row];
                 }
-                transition[n * n - 1] = keep;
+                transition[flux_at * n + flux_at] = keep;
+                transition[sum_at * n + flux_at] = 1.0;
+                transition[sum_at * n + sum_at] = 1.0;
                 product(&transition, &covariance, &mut mapped, n);
                 transpose(&transition, &mut turned, n);
                 product(&mapped, &turned, &mut covariance, n);
@@ -377,12 +410,17 @@ impl Kalman {
                     // What the model does not know, per step.
                     covariance[row * n + row] += 1e-8;
                 }
-                covariance[n * n - 1] += variance * (1.0 - keep * keep);
+                covariance[flux_at * n + flux_at] += variance * (1.0 - keep * keep);
+                state[sum_at] += state[flux_at];
                 state[flux_at] *= keep;
                 state[..flux_at].copy_from_slice(&moved.temperatures);
             }
-            let mut kept =
-                Kept { flux: state[flux_at], row: covariance[flux_at * n..].to_vec(), values: Vec::new(), transition };
+            let mut kept = Kept {
+                flux: state[flux_at],
+                row: covariance[flux_at * n..sum_at * n].to_vec(),
+                values: Vec::new(),
+                transition,
+            };
             for (sensor, &(cell, share)) in model.seen.iter().enumerate() {
                 let value = record.values[sensor + 1][i];
                 if !value.is_finite() {
@@ -394,24 +432,24 @@ impl Kalman {
                     .collect();
                 let expected = (1.0 - share) * state[cell] + share * state[cell + 1];
                 let surprise = value - expected;
-                let total = (1.0 - share) * towards[cell] + share * towards[cell + 1] + noise;
-                let far = surprise * surprise / total;
-                *sum -= 0.5 * (far.min(OUTLIER * OUTLIER) + total.ln() + std::f64::consts::TAU.ln());
-                *count += 1;
+                let spread = (1.0 - share) * towards[cell] + share * towards[cell + 1] + noise;
+                let far = surprise * surprise / spread;
+                total.likelihood -= 0.5 * (far.min(OUTLIER * OUTLIER) + spread.ln() + std::f64::consts::TAU.ln());
+                total.values += 1;
                 // A single wild value is left out; many in a row are no outliers, but a state that has lost its way.
                 if far > OUTLIER * OUTLIER && outliers[sensor] < IN_A_ROW {
                     outliers[sensor] += 1;
                     continue;
                 }
                 outliers[sensor] = 0;
-                let gain: Vec<f64> = towards.iter().map(|x| x / total).collect();
+                let gain: Vec<f64> = towards.iter().map(|x| x / spread).collect();
                 for row in 0..n {
                     state[row] += gain[row] * surprise;
                     for column in 0..n {
                         covariance[row * n + column] -= gain[row] * towards[column];
                     }
                 }
-                kept.values.push((sensor, surprise, total, gain));
+                kept.values.push((sensor, surprise, spread, gain));
             }
             if back {
                 history.push(kept);
@@ -419,6 +457,10 @@ impl Kalman {
         }
         if back {
             self.backwards(bed, model, &range, &history, series);
+            let at = |row: usize, column: usize| covariance[row * n + column];
+            total.sum += state[sum_at] + state[flux_at];
+            total.variance += (at(sum_at, sum_at) + 2.0 * at(sum_at, flux_at) + at(flux_at, flux_at)).max(0.0);
+            total.times += range.len();
         }
     }
 
@@ -430,7 +472,7 @@ impl Kalman {
         history: &[Kept],
         series: &mut FluxSeries,
     ) {
-        let n = model.cells + 1;
+        let (n, flux_at) = (model.cells + 2, model.cells);
         let quantile = normal_quantile(trueness_core::LEVEL);
         let mut slope = vec![0.0; n];
         let mut curve = vec![0.0; n * n];
@@ -456,7 +498,7 @@ impl Kalman {
             }
             let flux = kept.flux - dot(&kept.row, &slope);
             let times: Vec<f64> = curve.chunks_exact(n).map(|row| dot(row, &kept.row)).collect();
-            let variance = (kept.row[n - 1] - dot(&kept.row, &times)).max(0.0);
+            let variance = (kept.row[flux_at] - dot(&kept.row, &times)).max(0.0);
             let error = quantile * (variance + (bed.heat_error * flux).powi(2)).sqrt();
             (series.flux[i], series.low[i], series.high[i]) = (flux, flux - error, flux + error);
             if !kept.transition.is_empty() {

@@ -16,6 +16,8 @@ pub struct FluxSeries {
     pub low: Vec<f64>,
     /// The upper end.
     pub high: Vec<f64>,
+    /// The mean over all times with a flux and the ends of its interval, where the method knows how errors go together.
+    pub mean: Option<[f64; 3]>,
 }
 
 impl FluxSeries {

@@ -48,6 +48,8 @@ pub(super) struct Sensors {
 pub(super) struct Inferred {
     pub(super) name: String,
     pub(super) flux: Vec<Option<[f64; 3]>>,
+    /// The mean with its interval, where the method knows it.
+    pub(super) mean: Option<[f64; 3]>,
     pub(super) flag: String,
     pub(super) bed: Vec<(String, String)>,
 }
@@ -151,7 +153,13 @@ fn infer(knobs: &InferKnobs, method: Method, record: &Record, run: &mut Run<'_>)
             ("memory of the flux".to_owned(), format!("{:.1} h", bed.memory / 3600.0)),
         ];
         let flag = if odd { "diffusivity" } else { "" }.to_owned();
-        return Ok(vec![Inferred { name: method.name().to_owned(), flux: per_day(&series), flag, bed }]);
+        return Ok(vec![Inferred {
+            name: method.name().to_owned(),
+            flux: per_day(&series),
+            mean: series.mean.map(|of| of.map(|x| x * DAY)),
+            flag,
+            bed,
+        }]);
     };
     let mut found = Vec::new();
     for below in 1..record.depths.len() {
@@ -174,7 +182,7 @@ fn infer(knobs: &InferKnobs, method: Method, record: &Record, run: &mut Run<'_>)
                 let bed = middle
                     .map(|kappa| vec![("diffusivity".to_owned(), format!("{:.3} m²/d", kappa * DAY))])
                     .unwrap_or_default();
-                found.push(Inferred { name, flux: per_day(&pair.series), flag, bed });
+                found.push(Inferred { name, flux: per_day(&pair.series), mean: None, flag, bed });
             }
             Err(Error::NoFlux(why)) => run.warn(why),
             Err(error) => return Err(error),
@@ -193,8 +201,14 @@ fn measure(inferred: &Inferred, run: &mut Run<'_>) {
         run.measure("flux/mean", subject, Estimate::missing("no time has a flux"), "");
         return;
     }
-    let how = "mean over time; the interval's ends are means of the ends, as if all errors went together";
-    run.measure("flux/mean", subject, Estimate::interval(mean(0), mean(1), mean(2), n, how).unit("m/d"), "");
+    let (of, how) = match inferred.mean {
+        Some(of) => (of, "mean over time, with the covariance of the errors over time"),
+        None => (
+            [mean(0), mean(1), mean(2)],
+            "mean over time; the interval's ends are means of the ends, as if all errors went together",
+        ),
+    };
+    run.measure("flux/mean", subject, Estimate::interval(of[0], of[1], of[2], n, how).unit("m/d"), "");
     let mut widths: Vec<f64> = known.iter().map(|values| (values[2] - values[1]) / 2.0).collect();
     widths.sort_by(f64::total_cmp);
     let width = widths[widths.len() / 2];
