@@ -6,6 +6,7 @@
 //! - [`medium`]: what sediment and water do to heat.
 //! - [`analytic`]: closed forms, each as a temperature and, where it is one, as an estimator of flux.
 //! - [`mod@column`]: heat in many columns at once, by finite volumes.
+//! - [`river`]: rivers and beds as they might be, and what loggers would say there.
 //! - [`logger`]: files of temperature loggers, their faults, and one record of all sensors.
 //! - [`signal`]: smoothing, slopes, and the amplitude and phase of a period.
 //! - [`estimator`]: flux from temperatures, with intervals.
@@ -18,6 +19,7 @@ pub mod estimator;
 pub mod infer;
 pub mod logger;
 pub mod medium;
+pub mod river;
 pub mod signal;
 
 pub use error::{Error, Result};

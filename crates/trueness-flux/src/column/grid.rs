@@ -43,6 +43,11 @@ impl Grid {
         self.faces[cell + 1] - self.faces[cell]
     }
 
+    /// The depths of the first and the last face in m.
+    pub(super) fn ends(&self) -> (f64, f64) {
+        (self.faces[0], self.faces[self.faces.len() - 1])
+    }
+
     /// The depth of a cell's centre in m.
     pub fn centre(&self, cell: usize) -> f64 {
         f64::midpoint(self.faces[cell], self.faces[cell + 1])
@@ -55,7 +60,9 @@ impl Grid {
         if !(first..=end).contains(&depth) {
             return Err(Error::Input(format!("depth: expected {first} to {end} m, got {depth}")));
         }
-        let cell = (0..last).take_while(|&cell| self.centre(cell + 1) <= depth).count();
+        // The cell that the depth lies in, or the one above where it lies above that one's centre.
+        let within = self.faces.partition_point(|face| *face <= depth).clamp(1, last + 1) - 1;
+        let cell = if self.centre(within) <= depth { within } else { within - 1 };
         if cell == last {
             return Ok((last, 0.0));
         }

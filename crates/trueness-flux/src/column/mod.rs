@@ -182,6 +182,24 @@ impl Columns {
         Ok(above.iter().zip(below).map(|(a, b)| a + share * (b - a)).collect())
     }
 
+    /// The temperature of one column at any depth, in °C, between centres and edges by distance; the edges' values beyond them.
+    pub(crate) fn between_edges(&self, column: usize, depth: f64, top: f64, bottom: f64) -> f64 {
+        let cells = self.grid.cells();
+        let at = |cell: usize| self.temperatures[cell * self.n + column];
+        let (begin, end) = self.grid.ends();
+        let (first, last) = (self.grid.centre(0), self.grid.centre(cells - 1));
+        if depth < first {
+            return top + (at(0) - top) * ((depth - begin) / (first - begin)).max(0.0);
+        }
+        if depth > last {
+            return bottom + (at(cells - 1) - bottom) * ((end - depth) / (end - last)).max(0.0);
+        }
+        match self.grid.between(depth) {
+            Ok((cell, share)) => at(cell) + share * (at((cell + 1).min(cells - 1)) - at(cell)),
+            Err(_) => f64::NAN,
+        }
+    }
+
     /// What heat went in and out, and what is stored.
     pub fn balance(&self) -> &Balance {
         &self.balance

@@ -6,3 +6,4 @@ mod hanford;
 mod infer;
 mod kalman;
 mod logger;
+mod river;
