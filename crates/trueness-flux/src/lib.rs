@@ -5,7 +5,7 @@
 //!
 //! - [`medium`]: what sediment and water do to heat.
 //! - [`analytic`]: closed forms, each as a temperature and, where it is one, as an estimator of flux.
-//! - [`mod@column`]: heat in many columns at once, by finite volumes.
+//! - [`mod@column`]: heat in many columns at once, by finite volumes; water and heat in one that need not be saturated.
 //! - [`river`]: rivers and beds as they might be, and what loggers would say there.
 //! - [`logger`]: files of temperature loggers, their faults, and one record of all sensors.
 //! - [`signal`]: smoothing, slopes, and the amplitude and phase of a period.

@@ -6,4 +6,5 @@ mod hanford;
 mod infer;
 mod kalman;
 mod logger;
+mod richards;
 mod river;
