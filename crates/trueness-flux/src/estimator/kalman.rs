@@ -5,8 +5,8 @@
 //! between them correct it. Values of sensors enter one after another (their errors are taken as independent), and the
 //! backward pass is the modified Bryson–Frazier smoother (Bierman 1973), which needs no inverse of a covariance.
 
-use super::FluxSeries;
 use super::matrix::{dot, product, transpose};
+use super::{FluxSeries, bridged};
 use crate::logger::Record;
 use crate::medium::{Medium, WATER_HEAT};
 use crate::{DAY, Error, Result};
@@ -509,21 +509,6 @@ impl Kalman {
             }
         }
     }
-}
-
-/// A record with its short gaps bridged by distance.
-fn bridged(values: &[f64], longest: usize) -> Vec<f64> {
-    let mut values = values.to_vec();
-    let known: Vec<usize> = (0..values.len()).filter(|&i| values[i].is_finite()).collect();
-    for pair in known.windows(2) {
-        let (from, to) = (pair[0], pair[1]);
-        if to - from > 1 && to - from - 1 <= longest {
-            for i in from + 1..to {
-                values[i] = values[from] + (values[to] - values[from]) * (i - from) as f64 / (to - from) as f64;
-            }
-        }
-    }
-    values
 }
 
 /// Temperatures of the cells at a time, between the sensors by distance.

@@ -1,10 +1,12 @@
 //! Flux from temperatures, with intervals.
 
 mod diurnal;
+mod inversion;
 mod kalman;
 mod matrix;
 
 pub use diurnal::{DIFFUSIVITY, Diurnal, Pair};
+pub use inversion::{Inversion, Inverted};
 pub use kalman::{Bed, Kalman, Tuned};
 
 /// Flux at the times of a record, one value a time; NaN where there is none.
@@ -30,4 +32,19 @@ impl FluxSeries {
     pub fn is_empty(&self) -> bool {
         self.flux.is_empty()
     }
+}
+
+/// A record with its short gaps bridged by distance.
+fn bridged(values: &[f64], longest: usize) -> Vec<f64> {
+    let mut values = values.to_vec();
+    let known: Vec<usize> = (0..values.len()).filter(|&i| values[i].is_finite()).collect();
+    for pair in known.windows(2) {
+        let (from, to) = (pair[0], pair[1]);
+        if to - from > 1 && to - from - 1 <= longest {
+            for i in from + 1..to {
+                values[i] = values[from] + (values[to] - values[from]) * (i - from) as f64 / (to - from) as f64;
+            }
+        }
+    }
+    values
 }

@@ -43,13 +43,13 @@ fn site(seed: Seed, bed: &Bed, mean: f64) -> (Record, Vec<f64>) {
     (Record { start: 0, step, depths: depths.to_vec(), names, values }, truth)
 }
 
-fn efficiency(found: &[f64], truth: &[f64]) -> f64 {
+pub(crate) fn efficiency(found: &[f64], truth: &[f64]) -> f64 {
     let mean = truth.iter().sum::<f64>() / truth.len() as f64;
     let lost: f64 = found.iter().zip(truth).map(|(a, b)| (a - b).powi(2)).sum();
     1.0 - lost / truth.iter().map(|b| (b - mean).powi(2)).sum::<f64>()
 }
 
-fn coverage(found: &FluxSeries, truth: &[f64]) -> f64 {
+pub(crate) fn coverage(found: &FluxSeries, truth: &[f64]) -> f64 {
     let within =
         truth.iter().zip(&found.low).zip(&found.high).filter(|((q, low), high)| (**low..=**high).contains(q)).count();
     within as f64 / truth.len() as f64
@@ -113,14 +113,10 @@ fn likelihood_finds_the_bed_that_made_the_record() {
     assert!(near(tuned.bed.flux_sd, truth.flux_sd, 2.0), "{tuned:?}");
 }
 
-#[test]
-#[allow(clippy::print_stderr, reason = "a test that was skipped has to say so")]
-fn a_month_of_pflotran_is_inverted() {
+/// The month of PFLOTRAN with sensors that err by .05 K, and the flux in m/s; nothing where there are no test data.
+pub(crate) fn month() -> Option<(Record, Vec<f64>)> {
     use crate::hanford::rows;
-    let (Some(temperatures), Some(heads)) = (rows("synth_temperature.csv"), rows("synth_hydraulic_head.csv")) else {
-        eprintln!("skipped: TRUENESS_TEST_DATA is not set");
-        return;
-    };
+    let (temperatures, heads) = (rows("synth_temperature.csv")?, rows("synth_hydraulic_head.csv")?);
     let mut rng = Seed::new(11).rng();
     let error = Normal::new(0.0, 0.05).unwrap();
     // The lower half of the depths that PFLOTRAN tells of: see the test of the column.
@@ -135,10 +131,20 @@ fn a_month_of_pflotran_is_inverted() {
             (heads[i][0] - heads[i][1]) / 0.65 / resistance
         })
         .collect();
+    Some((record, truth))
+}
+
+#[test]
+#[allow(clippy::print_stderr, reason = "a test that was skipped has to say so")]
+fn a_month_of_pflotran_is_inverted() {
+    let Some((record, truth)) = month() else {
+        eprintln!("skipped: TRUENESS_TEST_DATA is not set");
+        return;
+    };
     let medium = Medium::saturated(0.43, 2650.0, 920.0, 0.93).unwrap();
     let bed = Bed { medium, memory: 21_600.0, ..Bed::default() };
     let series = Kalman::default().smooth(&record, &bed).unwrap();
-    let last = n * 7 / 10;
+    let last = truth.len() * 7 / 10;
     let found = efficiency(&series.flux[last..], &truth[last..]);
     assert!(found > 0.95, "{found}, coverage {}", coverage(&series, &truth));
 }

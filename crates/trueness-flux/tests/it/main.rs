@@ -4,6 +4,7 @@ mod analytic;
 mod column;
 mod hanford;
 mod infer;
+mod inversion;
 mod kalman;
 mod logger;
 mod richards;
