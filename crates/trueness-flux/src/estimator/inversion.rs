@@ -14,7 +14,7 @@ use faer::linalg::solvers::Solve;
 use faer::{Mat, Side};
 use rayon::prelude::*;
 use std::ops::Range;
-use trueness_core::normal_quantile;
+use trueness_core::{Watch, normal_quantile};
 
 /// How many steps a fit takes at most, and where it has settled: the relative fall of the cost.
 const ROUNDS: usize = 30;
@@ -28,6 +28,9 @@ const HUBER: f64 = 3.0;
 
 /// The longest step of the column, in s.
 const LONGEST: f64 = 600.0;
+
+/// Values are taken together up to this step, in s: the flux has far fewer knots.
+const FINEST_STEP: f64 = 300.0;
 
 /// The inversion's settings.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -88,8 +91,24 @@ impl Inversion {
     /// Flux of a record, with intervals.
     ///
     /// # Errors
-    /// [`Error::Input`] for fewer than three sensors, or a record without a stretch in which the outermost sensors are known.
-    pub fn fit(&self, record: &Record, bed: &Bed) -> Result<Inverted> {
+    /// [`Error::Input`] for fewer than three sensors, or a record without a stretch in which the outermost sensors are known;
+    /// [`Error::NoFlux`] where none fits; or where `watch` was stopped.
+    pub fn fit(&self, record: &Record, bed: &Bed, watch: Watch<'_>) -> Result<Inverted> {
+        // Values closer than the column's steps need be are taken together.
+        let together = (FINEST_STEP / record.step) as usize;
+        if together < 2 || record.len() < 4 * together {
+            return self.fit_as_is(record, bed, watch);
+        }
+        let found = self.fit_as_is(&coarser(record, together), bed, watch)?;
+        let fine = |values: &[f64]| {
+            (0..record.len()).map(|i| values[(i / together).min(values.len() - 1)]).collect::<Vec<f64>>()
+        };
+        let FluxSeries { flux, low, high, mean } = found.series;
+        let series = FluxSeries { flux: fine(&flux), low: fine(&low), high: fine(&high), mean };
+        Ok(Inverted { series, ..found })
+    }
+
+    fn fit_as_is(&self, record: &Record, bed: &Bed, watch: Watch<'_>) -> Result<Inverted> {
         if record.depths.len() < 3 {
             return Err(Error::Input(format!(
                 "the inversion needs at least 3 sensors, two that drive the column and one between them, got {}",
@@ -124,7 +143,10 @@ impl Inversion {
         let fits: Vec<(usize, Fit)> = pieces
             .par_iter()
             .enumerate()
-            .map(|(i, (fit, _))| Ok((i, self.segment(record, &edges, bed, fit.clone(), known)?.solve()?)))
+            .map(|(i, (fit, _))| {
+                watch.check()?;
+                Ok((i, self.segment(record, &edges, bed, fit.clone(), known)?.solve()?))
+            })
             .collect::<Result<_>>()?;
         let mut series = FluxSeries {
             flux: vec![f64::NAN; record.len()],
@@ -203,6 +225,21 @@ impl Inversion {
         nodes.pop();
         let knots = place((range.len() - 1) as f64, every).0 + 2;
         Ok(Segment { record, edges, range, bed, every, knots, nodes, grid: Grid::new(faces)?, conductivity })
+    }
+}
+
+/// A record of means over `together` times, without what is left at the end.
+fn coarser(record: &Record, together: usize) -> Record {
+    let mean = |values: &[f64]| {
+        let known: Vec<f64> = values.iter().copied().filter(|value| value.is_finite()).collect();
+        known.iter().sum::<f64>() / known.len() as f64
+    };
+    Record {
+        start: record.start + ((together - 1) as f64 / 2.0 * record.step * 1000.0).round() as i64,
+        step: record.step * together as f64,
+        depths: record.depths.clone(),
+        names: record.names.clone(),
+        values: record.values.iter().map(|values| values.chunks_exact(together).map(mean).collect()).collect(),
     }
 }
 

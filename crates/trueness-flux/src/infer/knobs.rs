@@ -14,6 +14,8 @@ use std::path::Path;
 pub enum Method {
     /// The Kalman smoother on the whole column.
     Kalman,
+    /// Knots of flux fitted through the whole column.
+    Inversion,
     /// Hatch's amplitude ratio of the day's wave.
     Amplitude,
     /// Hatch's phase lag of the day's wave.
@@ -27,12 +29,13 @@ pub enum Method {
 }
 
 impl Method {
-    const EACH: [Self; 5] = [Self::Kalman, Self::Amplitude, Self::Phase, Self::Keery, Self::Combined];
+    const EACH: [Self; 6] = [Self::Kalman, Self::Inversion, Self::Amplitude, Self::Phase, Self::Keery, Self::Combined];
 
     /// The method's name.
     pub fn name(self) -> &'static str {
         match self {
             Self::Kalman => "kalman",
+            Self::Inversion => "inversion",
             Self::All => "all",
             other => other.diurnal().map_or("", Diurnal::name),
         }
@@ -45,7 +48,7 @@ impl Method {
             Self::Phase => Some(Diurnal::Phase),
             Self::Keery => Some(Diurnal::Keery),
             Self::Combined => Some(Diurnal::Combined),
-            Self::Kalman | Self::All => None,
+            Self::Kalman | Self::Inversion | Self::All => None,
         }
     }
 }
@@ -69,7 +72,7 @@ pub struct InferKnobs {
     /// Logger files of one site: HOBO, iButton, TOA5, USGS RDB, CSV (also gzipped) or Parquet.
     #[schemars(extend("x-position" = 1))]
     pub loggers: Vec<String>,
-    /// The methods: kalman, amplitude, phase, keery, combined, or all.
+    /// The methods: kalman, inversion, amplitude, phase, keery, combined, or all.
     pub estimator: Vec<Method>,
     /// Depths in m below the bed, one a sensor in the order of files and columns; what the heads say where nothing is given.
     pub depths: Vec<f64>,

@@ -2,7 +2,7 @@
 
 use super::knobs::{InferKnobs, Method};
 use super::report;
-use crate::estimator::{DIFFUSIVITY, FluxSeries, Kalman};
+use crate::estimator::{DIFFUSIVITY, FluxSeries, Inversion, Kalman};
 use crate::logger::Record;
 use crate::{DAY, Error};
 use serde::{Deserialize, Serialize};
@@ -132,16 +132,24 @@ fn infer(knobs: &InferKnobs, method: Method, record: &Record, run: &mut Run<'_>)
     let bed = knobs.bed();
     let Some(diurnal) = method.diurnal() else {
         let kalman = Kalman::default();
-        let bed = match knobs.tune {
+        let mut bed = match knobs.tune {
             true => kalman.tune(record, &bed, knobs.tune_days, run.watch())?.bed,
             false => bed,
         };
-        let series = kalman.smooth(record, &bed)?;
+        let series = match method {
+            Method::Inversion => {
+                let found = Inversion::default().fit(record, &bed, run.watch())?;
+                bed.medium.conductivity = found.conductivity[0];
+                found.series
+            }
+            _ => kalman.smooth(record, &bed)?,
+        };
         let diffusivity = bed.medium.diffusivity(0.0);
         let odd = !(DIFFUSIVITY[0]..=DIFFUSIVITY[1]).contains(&diffusivity);
         if odd {
             run.warn(format!(
-                "kalman: a diffusivity of {:.3} m²/d fits best, outside 0.028 to 0.180 m²/d: flow may not be vertical, or depths are wrong",
+                "{}: a diffusivity of {:.3} m²/d fits best, outside 0.028 to 0.180 m²/d: flow may not be vertical, or depths are wrong",
+                method.name(),
                 diffusivity * DAY
             ));
         }

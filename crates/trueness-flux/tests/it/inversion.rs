@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests may fail like tests")]
 
 use std::f64::consts::TAU;
+use trueness_core::{Cancel, Silent, Watch};
 use trueness_flux::DAY;
 use trueness_flux::estimator::{Bed, Inversion};
 use trueness_flux::logger::Record;
@@ -31,7 +32,8 @@ fn stallman_without_noise_gives_its_flux_within_1_percent_and_its_diffusivity_wi
     let truth = Medium { heat: 2.9e6, conductivity: 1.3, dispersivity: 0.0 };
     let bed = Bed { noise: 0.001, memory: 2.0 * DAY, ..Bed::default() };
     for flux in [-1.0, -0.6, -0.2, 0.2, 0.6, 1.0] {
-        let found = Inversion::default().fit(&stallman(&truth, flux), &bed).unwrap();
+        let found =
+            Inversion::default().fit(&stallman(&truth, flux), &bed, Watch::new(&Cancel::default(), &Silent)).unwrap();
         let diffusivity = found.diffusivity[0] / truth.diffusivity(0.0) - 1.0;
         assert!(diffusivity.abs() < 0.02, "{flux} m/d: diffusivity off by {diffusivity}");
         let series = &found.series;
@@ -51,7 +53,7 @@ fn a_month_of_pflotran_is_inverted_in_windows() {
     };
     let medium = Medium::saturated(0.43, 2650.0, 920.0, 0.93).unwrap();
     let bed = Bed { medium, memory: 21_600.0, ..Bed::default() };
-    let found = Inversion::default().fit(&record, &bed).unwrap();
+    let found = Inversion::default().fit(&record, &bed, Watch::new(&Cancel::default(), &Silent)).unwrap();
     let last = truth.len() * 7 / 10;
     let efficiency = crate::kalman::efficiency(&found.series.flux[last..], &truth[last..]);
     // A plain inversion of windows of two hours, smoothed, is at .85; the prior of the flux is what makes the difference.
