@@ -429,7 +429,7 @@ impl Segment<'_> {
                     )?;
                 }
             }
-            for sensor in 1..last {
+            for (sensor, &depth) in depths.iter().enumerate().take(last).skip(1) {
                 let told = self.record.values[sensor][at];
                 if !told.is_finite() {
                     continue;
