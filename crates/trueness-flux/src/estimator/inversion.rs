@@ -434,8 +434,7 @@ impl Segment<'_> {
                 if !told.is_finite() {
                     continue;
                 }
-                let seen =
-                    |column: usize| columns.between_edges(column, depths[sensor], self.edges[0][at], self.edges[1][at]);
+                let seen = |column: usize| columns.between_edges(column, depth, self.edges[0][at], self.edges[1][at]);
                 let base = seen(0);
                 let residual = told - base;
                 let far = (residual / noise).abs();
