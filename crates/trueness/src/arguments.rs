@@ -239,7 +239,6 @@ pub(crate) fn parse() -> Result<Arguments, ExitCode> {
         ExitCode::from(2)
     };
     if let Some((toolkit, below)) = matches.subcommand()
-        && ["text", "flux"].contains(&toolkit)
         && let Some((verb, verb_matches)) = below.subcommand()
     {
         let (verb, verb_matches) = match verb_matches.subcommand() {

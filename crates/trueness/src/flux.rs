@@ -1,10 +1,8 @@
 //! The flux toolkit's verbs.
 
 use crate::arguments::Common;
-use crate::schema;
 use crate::toolkit::{Tool, study};
-use anyhow::anyhow;
-use clap::ArgMatches;
+use serde_json::Value;
 use std::process::ExitCode;
 use trueness_core::StudyEntry;
 use trueness_core::study::knobs;
@@ -21,15 +19,7 @@ pub(crate) fn tools() -> anyhow::Result<Vec<Tool>> {
     }])
 }
 
-/// Runs a verb.
-pub(crate) fn run(
-    studies: &[StudyEntry],
-    verb: &str,
-    matches: &ArgMatches,
-    common: &Common,
-) -> anyhow::Result<ExitCode> {
-    let tools = tools()?;
-    let tool = tools.iter().find(|tool| tool.verb == verb).ok_or_else(|| anyhow!("there is no verb {verb}"))?;
-    let given = schema::given(matches, &tool.knobs)?;
+/// Runs a verb, of which there is one.
+pub(crate) fn run(studies: &[StudyEntry], _verb: &str, given: Value, common: &Common) -> anyhow::Result<ExitCode> {
     study(studies, "flux/infer", given, common)
 }

@@ -62,9 +62,6 @@ fn dispatch(arguments: arguments::Arguments) -> anyhow::Result<ExitCode> {
             terminal::print(&String::from_utf8_lossy(&script))?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Verb { toolkit, verb, matches } => match toolkit.as_str() {
-            "flux" => flux::run(&studies()?, &verb, &matches, &common),
-            _ => text::run(&studies()?, &verb, &matches, &common),
-        },
+        Command::Verb { toolkit, verb, matches } => toolkit::run(&studies()?, &toolkit, &verb, &matches, &common),
     }
 }

@@ -5,8 +5,7 @@ use crate::host::SystemClock;
 use crate::toolkit::{Tool, pooled, resolve, study};
 use crate::{execute, schema, terminal};
 use anyhow::anyhow;
-use clap::ArgMatches;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use trueness_core::run::folder;
@@ -80,15 +79,7 @@ pub(crate) fn tools() -> anyhow::Result<Vec<Tool>> {
 }
 
 /// Runs a verb.
-pub(crate) fn run(
-    studies: &[StudyEntry],
-    verb: &str,
-    matches: &ArgMatches,
-    common: &Common,
-) -> anyhow::Result<ExitCode> {
-    let tools = tools()?;
-    let tool = tools.iter().find(|tool| tool.verb == verb).ok_or_else(|| anyhow!("there is no verb {verb}"))?;
-    let given = schema::given(matches, &tool.knobs)?;
+pub(crate) fn run(studies: &[StudyEntry], verb: &str, given: Value, common: &Common) -> anyhow::Result<ExitCode> {
     match verb {
         "compare" => study(studies, "text/compare", given, common),
         "train" => study(studies, "text/train", given, common),

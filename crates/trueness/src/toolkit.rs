@@ -3,8 +3,9 @@
 use crate::arguments::Common;
 use crate::execute::resume::Asked;
 use crate::progress::Bars;
-use crate::{execute, flux, host, text};
+use crate::{execute, flux, host, schema, text};
 use anyhow::{Context, anyhow};
+use clap::ArgMatches;
 use serde_json::Value;
 use std::process::ExitCode;
 use trueness_core::study::knobs::{self, Knob};
@@ -15,6 +16,8 @@ pub(crate) struct Toolkit {
     pub(crate) name: &'static str,
     pub(crate) about: &'static str,
     pub(crate) tools: Vec<Tool>,
+    /// Runs a verb with what the command line gives.
+    run: fn(&[StudyEntry], &str, Value, &Common) -> anyhow::Result<ExitCode>,
 }
 
 /// The toolkits that have verbs.
@@ -24,13 +27,29 @@ pub(crate) fn toolkits() -> anyhow::Result<Vec<Toolkit>> {
             name: "text",
             about: "Tools for texts of your own",
             tools: text::tools().context("the text toolkit's tools")?,
+            run: text::run,
         },
         Toolkit {
             name: "flux",
             about: "Tools for temperature loggers of your own",
             tools: flux::tools().context("the flux toolkit's tools")?,
+            run: flux::run,
         },
     ])
+}
+
+/// Runs a toolkit's verb.
+pub(crate) fn run(
+    studies: &[StudyEntry],
+    toolkit: &str,
+    verb: &str,
+    matches: &ArgMatches,
+    common: &Common,
+) -> anyhow::Result<ExitCode> {
+    let toolkits = toolkits()?;
+    let kit = toolkits.iter().find(|kit| kit.name == toolkit).ok_or_else(|| anyhow!("there is no {toolkit}"))?;
+    let tool = kit.tools.iter().find(|tool| tool.verb == verb).ok_or_else(|| anyhow!("there is no verb {verb}"))?;
+    (kit.run)(studies, verb, schema::given(matches, &tool.knobs)?, common)
 }
 
 /// A verb of a toolkit, of one word or two.

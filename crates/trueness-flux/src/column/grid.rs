@@ -60,13 +60,19 @@ impl Grid {
         if !(first..=end).contains(&depth) {
             return Err(Error::Input(format!("depth: expected {first} to {end} m, got {depth}")));
         }
+        Ok(self.place(depth))
+    }
+
+    /// The same for a depth that is known to lie between the first and the last centre.
+    pub(super) fn place(&self, depth: f64) -> (usize, f64) {
+        let last = self.cells() - 1;
         // The cell that the depth lies in, or the one above where it lies above that one's centre.
         let within = self.faces.partition_point(|face| *face <= depth).clamp(1, last + 1) - 1;
-        let cell = if self.centre(within) <= depth { within } else { within - 1 };
+        let cell = if self.centre(within) <= depth { within } else { within.saturating_sub(1) };
         if cell == last {
-            return Ok((last, 0.0));
+            return (last, 0.0);
         }
         let (above, below) = (self.centre(cell), self.centre(cell + 1));
-        Ok((cell, (depth - above) / (below - above)))
+        (cell, (depth - above) / (below - above))
     }
 }

@@ -198,10 +198,8 @@ impl Columns {
         if depth > last {
             return bottom + (at(cells - 1) - bottom) * ((end - depth) / (end - last)).max(0.0);
         }
-        match self.grid.between(depth) {
-            Ok((cell, share)) => at(cell) + share * (at((cell + 1).min(cells - 1)) - at(cell)),
-            Err(_) => f64::NAN,
-        }
+        let (cell, share) = self.grid.place(depth);
+        at(cell) + share * (at((cell + 1).min(cells - 1)) - at(cell))
     }
 
     /// What heat went in and out, and what is stored.

@@ -1,6 +1,6 @@
 //! Water and heat in one column that need not be saturated: Richards' equation in its mixed form.
 //!
-//! ∂θ/∂t + S·S_s·∂h/∂t = ∂/∂z[K·(∂h/∂z − 1)] with depth z downward and flux q = K·(1 − ∂h/∂z), by implicit steps and the modified
+//! ∂θ/∂t + S_s·∂max(h, 0)/∂t = ∂/∂z[K·(∂h/∂z − 1)] with depth z downward and flux q = K·(1 − ∂h/∂z), by implicit steps and the modified
 //! Picard iteration of Celia, Bouloutas & Zarba (1990), which keeps the mass of water; a step that does not settle is cut in two.
 //! Heat follows in conservative form: ∂(C·T)/∂t = ∂/∂z[λ·∂T/∂z − ρ_w c_w·q·T], with the fluxes and water contents that were found.
 
@@ -194,7 +194,7 @@ impl Richards {
     /// Stored water per volume: what pores hold, and what pressure adds.
     fn stored(&self, cell: usize, head: f64) -> f64 {
         let soil = &self.soils[cell];
-        // The pressure's part, ∫S·S_s dh, is taken as S·S_s·h, which is 0 where the pores drain freely.
+        // Only where the pores are full does pressure add water.
         soil.water(head) + soil.storage * head.max(0.0)
     }
 

@@ -79,7 +79,7 @@ impl Diurnal {
         for begin in (0..=record.len() - window).step_by(hop) {
             let wave = |sensor: usize| -> Option<Wave> {
                 let values = &record.values[sensor][begin..begin + window];
-                // Half of a window is too little to tell a day by.
+                // A window that lacks more than a quarter is too little to tell a day by.
                 if values.iter().filter(|value| value.is_finite()).count() < window * 3 / 4 {
                     return None;
                 }

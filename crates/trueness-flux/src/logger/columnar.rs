@@ -75,8 +75,8 @@ pub(super) fn read(bytes: Vec<u8>, path: &Path, file: &str, reading: &Reading) -
         let moment = match values.get(time_column) {
             Some(Field::TimestampMillis(moment)) => Some(*moment),
             Some(Field::TimestampMicros(moment)) => Some(moment.div_euclid(1000)),
-            // Nanoseconds since 1970 have no type of their own in this reader.
-            Some(Field::Long(moment)) => Some(moment.div_euclid(1_000_000)),
+            // This reader tells plain numbers, nanoseconds among them, without their unit: only one puts them into our time.
+            Some(Field::Long(moment)) => plausible(*moment),
             Some(Field::Str(text)) => match time::parse(text, reading.day_first) {
                 Some(Stamp::Fixed(moment)) => Some(moment),
                 Some(Stamp::Civil(civil)) => {
@@ -121,4 +121,11 @@ pub(super) fn read(bytes: Vec<u8>, path: &Path, file: &str, reading: &Reading) -
         (0..names.len()).filter(|i| *i != time_column && !columns.contains(i)).map(|i| names[i].clone()).collect();
     settle_depths(&mut channels);
     Ok(LoggerFile { format: Format::Parquet, channels, ignored, findings })
+}
+
+/// Milliseconds since 1970 of a count of s, ms, µs or ns: the unit by which it lies between 1980 and 2200, which is one at most.
+fn plausible(count: i64) -> Option<i64> {
+    const YEARS: std::ops::Range<i64> = 315_532_800_000..7_258_118_400_000;
+    let by = [count.checked_mul(1000), Some(count), Some(count.div_euclid(1000)), Some(count.div_euclid(1_000_000))];
+    by.into_iter().flatten().find(|moment| YEARS.contains(moment))
 }

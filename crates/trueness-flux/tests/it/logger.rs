@@ -197,6 +197,52 @@ fn what_cannot_be_read_is_refused_with_a_reason() {
 }
 
 #[test]
+fn parquet_is_read_whatever_unit_its_times_are_in() {
+    use parquet::data_type::{DoubleType, Int64Type};
+    use parquet::file::writer::SerializedFileWriter;
+    use parquet::schema::parser::parse_message_type;
+    use std::sync::Arc;
+    let start = 1_555_534_980_i64;
+    for (kind, per_second) in [
+        ("", 1),
+        ("", 1000),
+        ("(TIMESTAMP(MILLIS,true))", 1000),
+        ("(TIMESTAMP(MICROS,true))", 1_000_000),
+        ("", 1_000_000_000),
+    ] {
+        let schema = format!("message m {{ required int64 time {kind}; required double 5cm; required double 15cm; }}");
+        let mut writer =
+            SerializedFileWriter::new(Vec::new(), Arc::new(parse_message_type(&schema).unwrap()), Arc::default())
+                .unwrap();
+        let mut group = writer.next_row_group().unwrap();
+        let times: Vec<i64> = (0..10).map(|i| (start + 60 * i) * per_second).collect();
+        let mut column = group.next_column().unwrap().unwrap();
+        column.typed::<Int64Type>().write_batch(&times, None, None).unwrap();
+        column.close().unwrap();
+        for warm in [8.0, 9.0] {
+            let values: Vec<f64> = (0..10).map(|i| warm + 0.1 * f64::from(i)).collect();
+            let mut column = group.next_column().unwrap().unwrap();
+            column.typed::<DoubleType>().write_batch(&values, None, None).unwrap();
+            column.close().unwrap();
+        }
+        group.close().unwrap();
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), writer.into_inner().unwrap()).unwrap();
+        let found = read(file.path(), &Reading::default()).unwrap();
+        assert_eq!(found.channels.len(), 2);
+        for (channel, (depth, warm)) in found.channels.iter().zip([(0.05, 8.0), (0.15, 9.0)]) {
+            assert_eq!(channel.depth, Some(depth));
+            assert_eq!(
+                (channel.times[0], channel.times[9]),
+                (start * 1000, (start + 540) * 1000),
+                "{kind} {per_second}"
+            );
+            assert!((channel.values[9] - warm - 0.9).abs() < 1e-12);
+        }
+    }
+}
+
+#[test]
 fn the_rods_of_hanford_are_read() {
     let Some(folder) = std::env::var_os("TRUENESS_TEST_DATA") else { return };
     for (name, sensors) in [("rod509_loggerE", 5), ("rod510_loggerE", 5), ("rod511_loggerC", 5), ("rod512_loggerC", 5)]

@@ -59,7 +59,7 @@ fn water_moves_into_dry_sand_as_an_independent_solver_has_it_and_none_is_lost() 
         assert!(column.water_balance().error() <= 1e-6, "{}", column.water_balance().error());
         assert!(column.heat_balance().error() <= 1e-8, "{}", column.heat_balance().error());
     }
-    // Long steps lose no water either, which is what the mixed form is for (Celia et al. 1990, figure 5).
+    // Long steps lose no water either, which is what the mixed form is for.
     let coarse = infiltrated(40, 3600.0);
     assert!(coarse.water_balance().error() <= 1e-6, "{}", coarse.water_balance().error());
 }
