@@ -3,8 +3,7 @@
 use crate::arguments::Common;
 use crate::host::SystemClock;
 use crate::toolkit::{Tool, pooled, resolve, study};
-use crate::{execute, schema, terminal};
-use anyhow::anyhow;
+use crate::{execute, terminal};
 use serde_json::{Value, json};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
