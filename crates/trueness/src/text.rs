@@ -2,14 +2,13 @@
 
 use crate::arguments::Common;
 use crate::host::SystemClock;
-use crate::toolkit::{Tool, pooled, resolve, study};
-use crate::{execute, terminal};
-use serde_json::{Value, json};
+use crate::terminal;
+use crate::toolkit::{Tool, in_pool, pooled, resolve, study};
+use serde_json::Value;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
-use trueness_core::run::folder;
 use trueness_core::study::knobs;
-use trueness_core::{Clock, Error, Seed, StudyEntry, Watch};
+use trueness_core::{Clock, Error, Seed, StudyEntry};
 use trueness_text::compare::CompareKnobs;
 use trueness_text::corpus::tool::{self, SplitKnobs, StatsKnobs};
 use trueness_text::filter::{self, ApplyKnobs, FilterTrainKnobs, Passed};
@@ -162,24 +161,6 @@ fn filter(knobs: &ApplyKnobs, common: &Common) -> anyhow::Result<ExitCode> {
         for warning in &applied.warnings {
             terminal::complain(&format!("warning: {warning}"));
         }
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-/// Runs a tool that needs no run folder, and prints what it found.
-fn in_pool(
-    common: &Common,
-    work: impl FnOnce(Watch<'_>) -> anyhow::Result<tool::Found> + Send,
-) -> anyhow::Result<ExitCode> {
-    let clock = SystemClock::start();
-    let found = pooled(common, work)?;
-    if common.json {
-        let value =
-            json!({ "schema_version": folder::SCHEMA_VERSION, "measures": found.measures, "warnings": found.warnings });
-        terminal::print(&serde_json::to_string_pretty(&value)?)?;
-    } else if !common.quiet {
-        let report = found.report.provenance("seconds", format!("{:.1}", clock.seconds()));
-        terminal::print(&execute::summary(&report))?;
     }
     Ok(ExitCode::SUCCESS)
 }

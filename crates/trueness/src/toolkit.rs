@@ -2,14 +2,17 @@
 
 use crate::arguments::Common;
 use crate::execute::resume::Asked;
+use crate::host::SystemClock;
 use crate::progress::Bars;
-use crate::{execute, flux, host, schema, text};
+use crate::{execute, flux, host, schema, terminal, text};
 use anyhow::{Context, anyhow};
 use clap::ArgMatches;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::process::ExitCode;
+use trueness_core::report::Found;
+use trueness_core::run::folder;
 use trueness_core::study::knobs::{self, Knob};
-use trueness_core::{StudyEntry, Watch};
+use trueness_core::{Clock, StudyEntry, Watch};
 
 /// A toolkit on the command line.
 pub(crate) struct Toolkit {
@@ -102,4 +105,22 @@ pub(crate) fn pooled<T: Send>(
     let found = pool.install(|| work(Watch::new(&cancel, &bars)));
     bars.clear();
     found
+}
+
+/// Runs a tool that needs no run folder, and prints what it found.
+pub(crate) fn in_pool(
+    common: &Common,
+    work: impl FnOnce(Watch<'_>) -> anyhow::Result<Found> + Send,
+) -> anyhow::Result<ExitCode> {
+    let clock = SystemClock::start();
+    let found = pooled(common, work)?;
+    if common.json {
+        let value =
+            json!({ "schema_version": folder::SCHEMA_VERSION, "measures": found.measures, "warnings": found.warnings });
+        terminal::print(&serde_json::to_string_pretty(&value)?)?;
+    } else if !common.quiet {
+        let report = found.report.provenance("seconds", format!("{:.1}", clock.seconds()));
+        terminal::print(&execute::summary(&report))?;
+    }
+    Ok(ExitCode::SUCCESS)
 }

@@ -20,6 +20,7 @@
 
 mod block;
 mod figure;
+mod found;
 mod html;
 mod markdown;
 mod names;
@@ -31,6 +32,7 @@ mod verdict;
 
 pub use block::{Attachment, Block, Bytes, Image, Media, Note, NoteKind, Report, Sample, Samples};
 pub use figure::{Axis, Figure, Kind, Point, Reference, Scale, Series, csv, figures, svg};
+pub use found::Found;
 pub use html::html;
 pub use markdown::markdown;
 pub use names::files;

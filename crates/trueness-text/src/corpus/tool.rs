@@ -7,24 +7,13 @@ use crate::error::{Error, Result};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
-use trueness_core::report::{Cell, Report, Table};
+use trueness_core::report::{Cell, Found, Report, Table};
 use trueness_core::resample::{RESAMPLES, bootstrap_mean};
 use trueness_core::{Estimate, Measure, Seed, Watch};
 
 /// What is said where the search for near duplicates skipped something.
 pub(crate) const LOWER_BOUND: &str =
     "some phrases stand in too many sentences to compare all of these; the number of near duplicates is a lower bound";
-
-/// What a tool found.
-#[derive(Clone, Debug)]
-pub struct Found {
-    /// Its measures.
-    pub measures: Vec<Measure>,
-    /// What to look at.
-    pub warnings: Vec<String>,
-    /// The same for people.
-    pub report: Report,
-}
 
 /// The knobs of `trueness text split`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

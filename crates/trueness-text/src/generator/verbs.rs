@@ -2,12 +2,11 @@
 
 use super::folder;
 use crate::corpus::read;
-use crate::corpus::tool::Found;
 use crate::error::{Error, Result};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
-use trueness_core::report::{Cell, Report, Table};
+use trueness_core::report::{Cell, Found, Report, Table};
 use trueness_core::{Measure, Seed, Watch};
 use trueness_nn::Sampling;
 
