@@ -4,17 +4,21 @@
 //! columns share a [`Grid`], a [`Scheme`], a [`Stepping`] and the kinds of their two [`Edge`]s; media, fluxes and
 //! temperatures are each column's own. Values lie cell by cell, and within a cell column by column, so that one
 //! instruction serves several columns: ensembles and training sets are the fast path, and a single column is an
-//! ensemble of one. [`Richards`] is the column that need not be saturated, with [`Soil`]s of their own curves.
+//! ensemble of one. [`Richards`] is the column that need not be saturated, with [`Soil`]s of their own curves;
+//! [`Section`] is a vertical plane, across which water and heat move too.
 
 mod balance;
 mod grid;
+mod heads;
 mod richards;
+mod section;
 mod soil;
 mod solve;
 
 pub use balance::Balance;
 pub use grid::Grid;
 pub use richards::{Richards, WaterEdge};
+pub use section::{Flow, Ground, Section, Side, Sides};
 pub use soil::Soil;
 
 use crate::medium::Medium;

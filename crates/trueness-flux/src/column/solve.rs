@@ -15,6 +15,8 @@ pub(super) struct Work {
     /// The heat flux down through a face is `above`·T_above + `below`·T_below; at the ends one of both is the edge's value.
     above: Vec<f64>,
     below: Vec<f64>,
+    /// The resistance of half a cell to conduction and dispersion, in m²K/W.
+    halves: Vec<f64>,
     /// The limited part, of the step's begin and of its end.
     limited: [Vec<f64>; 2],
     /// What each cell has to equal, and the eliminated upper diagonal.
@@ -29,6 +31,7 @@ impl Work {
         Self {
             above: room(cells + 1),
             below: room(cells + 1),
+            halves: room(cells),
             limited: [room(cells + 1), room(cells + 1)],
             right: room(cells),
             upper: room(cells),
@@ -66,50 +69,54 @@ impl Columns {
         self.work = work;
     }
 
-    /// The coefficients of all faces.
+    /// The coefficients of all faces. Inner loops run over columns, on slices of one length: they become vector instructions.
     fn faces(&self, work: &mut Work, flux: &[f64]) {
         let (n, cells) = (self.n, self.grid.cells());
-        for face in 0..=cells {
-            for (column, &q) in flux.iter().enumerate() {
-                let carried = WATER_HEAT * q;
-                // The resistance of half a cell.
-                let half = |cell: usize| {
-                    let at = cell * n + column;
-                    let conductivity = self.conductivity[at] + self.dispersivity[at] * carried.abs();
-                    self.grid.height(cell) / 2.0 / conductivity
-                };
-                let from_above = f64::from(u8::from(q > 0.0));
-                let (above, below) = if face == 0 || face == cells {
-                    let cell = if face == 0 { 0 } else { cells - 1 };
-                    let side = usize::from(face > 0);
-                    match self.edges[side] {
-                        Edge::Temperature => {
-                            let conducted = 1.0 / half(cell);
-                            // The face's temperature is the edge's.
-                            let share = match self.scheme {
-                                Scheme::Upwind => from_above,
-                                _ => f64::from(u8::from(face == 0)),
-                            };
-                            (conducted + carried * share, carried * (1.0 - share) - conducted)
-                        }
-                        // What is conducted in counts down at the top and up at the bottom.
-                        Edge::Heat if face == 0 => (1.0, carried),
-                        Edge::Heat => (carried, -1.0),
-                    }
-                } else {
-                    let conducted = 1.0 / (half(face - 1) + half(face));
-                    let share = match self.scheme {
-                        Scheme::Central => {
-                            let (over, under) = (self.grid.height(face - 1), self.grid.height(face));
-                            under / (over + under)
-                        }
-                        Scheme::Upwind | Scheme::Tvd => from_above,
-                    };
-                    (conducted + carried * share, carried * (1.0 - share) - conducted)
-                };
-                work.above[face * n + column] = above;
-                work.below[face * n + column] = below;
+        let Work { above, below, halves, .. } = work;
+        for (cell, halves) in halves.chunks_exact_mut(n).enumerate() {
+            let row = cell * n..(cell + 1) * n;
+            let half = self.grid.height(cell) / 2.0;
+            let ground = self.conductivity[row.clone()].iter().zip(&self.dispersivity[row]);
+            for ((to, q), (conductivity, dispersivity)) in halves.iter_mut().zip(flux).zip(ground) {
+                *to = half / (conductivity + dispersivity * (WATER_HEAT * q).abs());
             }
+        }
+        let faces = above.chunks_exact_mut(n).zip(below.chunks_exact_mut(n)).enumerate();
+        for (face, (above, below)) in faces {
+            let out = above.iter_mut().zip(below).zip(flux);
+            if face == 0 || face == cells {
+                let cell = if face == 0 { 0 } else { cells - 1 };
+                for (((above, below), q), half) in out.zip(&halves[cell * n..(cell + 1) * n]) {
+                    (*above, *below) = self.outer(face == 0, WATER_HEAT * q, 1.0 / half);
+                }
+                continue;
+            }
+            let resistance = halves[(face - 1) * n..face * n].iter().zip(&halves[face * n..(face + 1) * n]);
+            let (over, under) = (self.grid.height(face - 1), self.grid.height(face));
+            let (central, by_distance) = (self.scheme == Scheme::Central, under / (over + under));
+            for (((above, below), q), (a, b)) in out.zip(resistance) {
+                let (carried, conducted) = (WATER_HEAT * q, 1.0 / (a + b));
+                let share = if central { by_distance } else { from_above(*q) };
+                *above = conducted + carried * share;
+                *below = carried * (1.0 - share) - conducted;
+            }
+        }
+    }
+
+    /// The coefficients of the upper or the lower end's face.
+    fn outer(&self, first: bool, carried: f64, conducted: f64) -> (f64, f64) {
+        match self.edges[usize::from(!first)] {
+            Edge::Temperature => {
+                // The face's temperature is the edge's.
+                let share = match self.scheme {
+                    Scheme::Upwind => from_above(carried),
+                    _ => f64::from(u8::from(first)),
+                };
+                (conducted + carried * share, carried * (1.0 - share) - conducted)
+            }
+            // What is conducted in counts down at the top and up at the bottom.
+            Edge::Heat if first => (1.0, carried),
+            Edge::Heat => (carried, -1.0),
         }
     }
 
@@ -146,43 +153,59 @@ impl Columns {
     /// Solves for the temperatures at the end of the step, by the Thomas algorithm.
     fn eliminate(&self, work: &mut Work, seconds: f64, theta: f64, drive: Drive<'_>) {
         let (n, cells) = (self.n, self.grid.cells());
-        let Work { above, below, limited, right, upper, next } = work;
+        let Work { above, below, limited, right, upper, next, .. } = work;
         let explicit = 1.0 - theta;
         for cell in 0..cells {
-            let height = self.grid.height(cell);
-            let (over, under) = (cell * n, (cell + 1) * n);
-            for column in 0..n {
-                let (a, b) = (over + column, under + column);
-                let old = self.temperatures[a];
-                let old_over = if cell == 0 { drive.top[0][column] } else { self.temperatures[a - n] };
-                let old_under = if cell + 1 == cells { drive.bottom[0][column] } else { self.temperatures[b] };
-                let inertia = self.heat[a] * height / seconds;
-                let mut value = inertia * old + theta * (limited[1][a] - limited[1][b]);
-                if explicit > 0.0 {
-                    let came = above[a] * old_over + below[a] * old + limited[0][a];
-                    let went = above[b] * old + below[b] * old_under + limited[0][b];
-                    value += explicit * (came - went);
+            let inertia = self.grid.height(cell) / seconds;
+            let heat = &self.heat[cell * n..][..n];
+            let old = &self.temperatures[cell * n..][..n];
+            let old_over = if cell == 0 { drive.top[0] } else { &self.temperatures[(cell - 1) * n..][..n] };
+            let old_under = if cell + 1 == cells { drive.bottom[0] } else { &self.temperatures[(cell + 1) * n..][..n] };
+            let [above, above_next] = [0, 1].map(|face| &above[(cell + face) * n..][..n]);
+            let [below, below_next] = [0, 1].map(|face| &below[(cell + face) * n..][..n]);
+            let [came, came_old] = [1, 0].map(|end: usize| &limited[end][cell * n..][..n]);
+            let [went, went_old] = [1, 0].map(|end: usize| &limited[end][(cell + 1) * n..][..n]);
+            let (upper_over, upper) = upper.split_at_mut(cell * n);
+            let (right_over, right) = right.split_at_mut(cell * n);
+            let (upper, right) = (&mut upper[..n], &mut right[..n]);
+            for c in 0..n {
+                let inertia = heat[c] * inertia;
+                let mut value = inertia * old[c] + theta * (came[c] - went[c]);
+                let into = above[c] * old_over[c] + below[c] * old[c] + came_old[c];
+                let out = above_next[c] * old[c] + below_next[c] * old_under[c] + went_old[c];
+                value += explicit * (into - out);
+                right[c] = value;
+                upper[c] = inertia + theta * (above_next[c] - below[c]);
+            }
+            if cell == 0 {
+                for c in 0..n {
+                    right[c] += theta * above[c] * drive.top[1][c];
                 }
-                let mut diagonal = inertia + theta * (above[b] - below[a]);
-                if cell == 0 {
-                    value += theta * above[a] * drive.top[1][column];
-                } else {
-                    let lower = -theta * above[a];
-                    diagonal -= lower * upper[a - n];
-                    value -= lower * right[a - n];
+            } else {
+                let (upper_over, right_over) = (&upper_over[(cell - 1) * n..], &right_over[(cell - 1) * n..]);
+                for c in 0..n {
+                    let lower = -theta * above[c];
+                    upper[c] -= lower * upper_over[c];
+                    right[c] -= lower * right_over[c];
                 }
-                if cell + 1 == cells {
-                    value -= theta * below[b] * drive.bottom[1][column];
+            }
+            if cell + 1 == cells {
+                for c in 0..n {
+                    right[c] -= theta * below_next[c] * drive.bottom[1][c];
                 }
-                upper[a] = theta * below[b] / diagonal;
-                right[a] = value / diagonal;
+            }
+            for c in 0..n {
+                let diagonal = 1.0 / upper[c];
+                upper[c] = theta * below_next[c] * diagonal;
+                right[c] *= diagonal;
             }
         }
         next[(cells - 1) * n..].copy_from_slice(&right[(cells - 1) * n..]);
         for cell in (0..cells - 1).rev() {
-            for column in 0..n {
-                let at = cell * n + column;
-                next[at] = right[at] - upper[at] * next[at + n];
+            let (next, under) = next[cell * n..].split_at_mut(n);
+            let (right, upper) = (&right[cell * n..][..n], &upper[cell * n..][..n]);
+            for ((next, under), (right, upper)) in next.iter_mut().zip(under).zip(right.iter().zip(upper)) {
+                *next = right - upper * *under;
             }
         }
     }
@@ -215,4 +238,9 @@ impl Columns {
             }
         }
     }
+}
+
+/// 1 where water comes from above.
+fn from_above(flux: f64) -> f64 {
+    f64::from(u8::from(flux > 0.0))
 }
