@@ -1,10 +1,13 @@
 //! Flux from temperatures, with intervals.
 
+mod calibration;
 mod diurnal;
 mod inversion;
 mod kalman;
+pub mod learned;
 mod matrix;
 
+pub use calibration::{Adaptive, Calibration};
 pub use diurnal::{DIFFUSIVITY, Diurnal, Pair};
 pub use inversion::{Inversion, Inverted};
 pub use kalman::{Bed, Kalman, Tuned};
