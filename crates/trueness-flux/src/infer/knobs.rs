@@ -54,10 +54,11 @@ impl Method {
 }
 
 /// A unit of temperature, or what the file says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Default, Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum TemperatureUnit {
     /// What the file says, and °C where it says nothing.
+    #[default]
     Auto,
     /// °C.
     Celsius,
@@ -74,6 +75,8 @@ pub struct InferKnobs {
     pub loggers: Vec<String>,
     /// The methods: kalman, inversion, amplitude, phase, keery, combined, or all.
     pub estimator: Vec<Method>,
+    /// A run of `trueness flux train`, or its model's folder: another method.
+    pub model: String,
     /// Depths in m below the bed, one a sensor in the order of files and columns; what the heads say where nothing is given.
     pub depths: Vec<f64>,
     /// How far each sensor's clock is ahead, in s.
@@ -133,6 +136,7 @@ impl Default for InferKnobs {
         Self {
             loggers: Vec::new(),
             estimator: vec![Method::Kalman],
+            model: String::new(),
             depths: Vec::new(),
             clock_offsets: Vec::new(),
             columns: Vec::new(),
@@ -164,11 +168,11 @@ impl InferKnobs {
         Method::EACH.into_iter().filter(|method| all || self.estimator.contains(method)).collect()
     }
 
-    pub(super) fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<()> {
         if self.loggers.is_empty() {
             return Err(Error::Input("expected at least one logger file".to_owned()));
         }
-        if self.methods().is_empty() {
+        if self.methods().is_empty() && self.model.is_empty() {
             return Err(Error::Input("estimator: expected at least one method".to_owned()));
         }
         if self.lowest >= self.highest {
@@ -194,9 +198,9 @@ impl InferKnobs {
         }
     }
 
-    /// Reads all files, and brings their sensors together.
-    pub(super) fn record(&self) -> Result<(Record, Vec<Finding>)> {
-        let reading = Reading {
+    /// How files are read.
+    pub(crate) fn reading(&self) -> Result<Reading> {
+        Ok(Reading {
             zone: self.zone()?,
             day_first: self.day_first,
             unit: match self.unit {
@@ -205,22 +209,34 @@ impl InferKnobs {
                 TemperatureUnit::Fahrenheit => Some(Unit::Fahrenheit),
             },
             columns: self.columns.clone(),
-        };
+        })
+    }
+
+    /// Where faults begin.
+    pub(crate) fn cleaning(&self) -> Cleaning {
+        Cleaning {
+            range: [self.lowest, self.highest],
+            stuck: self.stuck * 3600.0,
+            spike: self.spike,
+            ..Cleaning::default()
+        }
+    }
+
+    /// How sensors are brought together.
+    pub(crate) fn sampling(&self) -> Sampling {
+        Sampling { step: Some(self.step), depths: self.depths.clone(), clock_offsets: self.clock_offsets.clone() }
+    }
+
+    /// Reads all files, and brings their sensors together.
+    pub(super) fn record(&self) -> Result<(Record, Vec<Finding>)> {
+        let reading = self.reading()?;
         let (mut channels, mut findings) = (Vec::new(), Vec::new());
         for path in &self.loggers {
             let file = read(Path::new(path), &reading)?;
             channels.extend(file.channels);
             findings.extend(file.findings);
         }
-        let sampling =
-            Sampling { step: Some(self.step), depths: self.depths.clone(), clock_offsets: self.clock_offsets.clone() };
-        let cleaning = Cleaning {
-            range: [self.lowest, self.highest],
-            stuck: self.stuck * 3600.0,
-            spike: self.spike,
-            ..Cleaning::default()
-        };
-        let (record, more) = Record::gather(channels, &sampling, &cleaning)?;
+        let (record, more) = Record::gather(channels, &self.sampling(), &self.cleaning())?;
         findings.extend(more);
         Ok((record, findings))
     }

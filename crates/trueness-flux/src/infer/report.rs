@@ -1,7 +1,7 @@
 //! The report of an inference, and its `flux.csv`.
 
 use super::knobs::InferKnobs;
-use super::tool::{Inferred, Sensors};
+use super::tool::{Inferred, MODEL, Sensors};
 use crate::logger::rfc3339;
 use crate::{DAY, Error, Result};
 use trueness_core::report::{Attachment, Axis, Block, Figure, Kind, Point, Report, Series, Table};
@@ -14,7 +14,9 @@ pub(super) fn write(knobs: &InferKnobs, findings: &Findings, report: Report) -> 
     let all: Vec<Inferred> = knobs
         .methods()
         .iter()
-        .filter_map(|method| first.kept::<Vec<Inferred>>(method.name(), "series"))
+        .map(|method| method.name())
+        .chain([MODEL])
+        .filter_map(|unit| first.kept::<Vec<Inferred>>(unit, "series"))
         .flatten()
         .collect();
     let value = |name: &str, of: &Inferred| findings.measure(name, &of.name).map(|measure| measure.estimate.clone());

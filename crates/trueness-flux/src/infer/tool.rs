@@ -2,11 +2,12 @@
 
 use super::knobs::{InferKnobs, Method};
 use super::report;
+use crate::estimator::learned::Model;
 use crate::estimator::{DIFFUSIVITY, FluxSeries, Inversion, Kalman};
 use crate::logger::Record;
 use crate::{DAY, Error};
 use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use trueness_core::report::Report;
 use trueness_core::{Estimate, Findings, Run, Study, StudySource};
 
@@ -15,6 +16,9 @@ pub const INFER: StudySource = StudySource {
     manifest: include_str!("../../studies/infer/study.toml"),
     readme: include_str!("../../studies/infer/README.md"),
 };
+
+/// The name of the unit of a trained model.
+pub(super) const MODEL: &str = "model";
 
 /// The inference of flux from logger files.
 #[derive(Clone, Copy, Debug, Default)]
@@ -28,6 +32,8 @@ pub enum InferUnit {
     Loggers,
     /// One method.
     Method(Method),
+    /// A model that was trained.
+    Model,
 }
 
 /// What is kept of the sensors for the report.
@@ -63,17 +69,27 @@ impl Study for Infer {
     }
 
     fn inputs(&self, knobs: &InferKnobs) -> trueness_core::Result<Vec<PathBuf>> {
-        Ok(knobs.loggers.iter().map(PathBuf::from).collect())
+        let mut files: Vec<PathBuf> = knobs.loggers.iter().map(PathBuf::from).collect();
+        if !knobs.model.is_empty() {
+            files.extend(Model::files(Path::new(&knobs.model))?);
+        }
+        Ok(files)
     }
 
     fn plan(&self, knobs: &InferKnobs) -> trueness_core::Result<Vec<InferUnit>> {
-        Ok(std::iter::once(InferUnit::Loggers).chain(knobs.methods().into_iter().map(InferUnit::Method)).collect())
+        let mut units = vec![InferUnit::Loggers];
+        units.extend(knobs.methods().into_iter().map(InferUnit::Method));
+        if !knobs.model.is_empty() {
+            units.push(InferUnit::Model);
+        }
+        Ok(units)
     }
 
     fn unit_name(&self, unit: &InferUnit) -> String {
         match unit {
             InferUnit::Loggers => "loggers".to_owned(),
             InferUnit::Method(method) => method.name().to_owned(),
+            InferUnit::Model => MODEL.to_owned(),
         }
     }
 
@@ -102,6 +118,18 @@ impl Study for Infer {
                     findings,
                 };
                 run.keep("sensors", &sensors)?;
+            }
+            InferUnit::Model => {
+                let model = Model::load(&Model::folder(Path::new(&knobs.model))?)?;
+                let inferred = Inferred {
+                    name: format!("{} (trained)", model.learner().name()),
+                    flux: per_day(&model.infer(&record)?),
+                    mean: None,
+                    flag: String::new(),
+                    bed: Vec::new(),
+                };
+                measure(&inferred, run);
+                run.keep("series", &vec![inferred])?;
             }
             InferUnit::Method(method) => {
                 let found = infer(knobs, *method, &record, run)?;

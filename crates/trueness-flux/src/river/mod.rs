@@ -8,8 +8,10 @@ mod draw;
 mod driving;
 mod simulate;
 mod site;
+mod tool;
 
 pub use draw::Sites;
 pub use driving::Driving;
 pub use simulate::{Simulated, simulate};
 pub use site::{Aquifer, Sediment, Sensors, Site, Stage, Water};
+pub use tool::{SIMULATE, Simulate, SimulateKnobs, SimulateUnit};

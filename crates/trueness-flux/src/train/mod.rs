@@ -1,0 +1,6 @@
+//! Learned estimators for a person's own sensors: trained on simulated sites like theirs.
+
+mod tool;
+
+pub(crate) use tool::{Drawn, drawn};
+pub use tool::{TRAIN, Train, TrainKnobs, TrainUnit};
