@@ -10,17 +10,25 @@
 //! - [`logger`]: files of temperature loggers, their faults, and one record of all sensors.
 //! - [`signal`]: smoothing, slopes, and the amplitude and phase of a period.
 //! - [`estimator`]: flux from temperatures, with intervals.
+//! - [`rank`]: which sensors matter.
+//! - [`study`]: claims of the field, measured again.
+//! - [`train`]: learned estimators for a person's own sensors.
+//! - [`check`]: what is wrong with a person's logger files.
 //! - [`infer`]: a person's logger files, from reading to the report.
 
 pub mod analytic;
+pub mod check;
 pub mod column;
 mod error;
 pub mod estimator;
 pub mod infer;
 pub mod logger;
 pub mod medium;
+pub mod rank;
 pub mod river;
 pub mod signal;
+pub mod study;
+pub mod train;
 
 pub use error::{Error, Result};
 
@@ -34,5 +42,11 @@ use trueness_core::StudyEntry;
 /// # Errors
 /// Where a study file that is compiled in does not parse, which a test rules out.
 pub fn studies() -> trueness_core::Result<Vec<StudyEntry>> {
-    Ok(vec![StudyEntry::new(infer::Infer, infer::INFER)?])
+    Ok(vec![
+        StudyEntry::new(study::Exchange, study::EXCHANGE)?,
+        StudyEntry::new(train::Train, train::TRAIN)?,
+        StudyEntry::new(infer::Infer, infer::INFER)?,
+        StudyEntry::new(river::Simulate, river::SIMULATE)?,
+        StudyEntry::new(rank::Rank, rank::RANK)?,
+    ])
 }

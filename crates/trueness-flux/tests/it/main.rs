@@ -6,6 +6,8 @@ mod hanford;
 mod infer;
 mod inversion;
 mod kalman;
+mod learned;
 mod logger;
 mod richards;
 mod river;
+mod section;
