@@ -6,11 +6,13 @@ mod inversion;
 mod kalman;
 pub mod learned;
 mod matrix;
+mod residual;
 
 pub use calibration::{Adaptive, Calibration};
 pub use diurnal::{DIFFUSIVITY, Diurnal, Pair};
 pub use inversion::{Inversion, Inverted};
 pub use kalman::{Bed, Kalman, Tuned};
+pub use residual::residuals;
 
 /// Flux at the times of a record, one value a time; NaN where there is none.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -111,6 +111,8 @@ pub struct InferKnobs {
     /// Thermal conductivity in W/m/K: where a fit begins, and what it is for the waves.
     #[schemars(range(min = 0.1, max = 10.0))]
     pub conductivity: f64,
+    /// Write flux.parquet, too, beside flux.csv.
+    pub parquet: bool,
     /// Fit conductivity, noise and the flux's spread and memory before the Kalman smoother runs.
     pub tune: bool,
     /// Days of the record that such a fit uses, from its begin.
@@ -151,6 +153,7 @@ impl Default for InferKnobs {
             heat: bed.medium.heat,
             heat_error: bed.heat_error,
             conductivity: bed.medium.conductivity,
+            parquet: false,
             tune: true,
             tune_days: 7.0,
             noise: bed.noise,

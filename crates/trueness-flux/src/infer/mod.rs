@@ -2,6 +2,7 @@
 
 mod knobs;
 mod report;
+mod series;
 mod tool;
 
 pub use knobs::{InferKnobs, Method, TemperatureUnit};

@@ -3,7 +3,7 @@
 use super::knobs::{InferKnobs, Method};
 use super::report;
 use crate::estimator::learned::Model;
-use crate::estimator::{DIFFUSIVITY, FluxSeries, Inversion, Kalman};
+use crate::estimator::{DIFFUSIVITY, FluxSeries, Inversion, Kalman, residuals};
 use crate::logger::Record;
 use crate::{DAY, Error};
 use serde::{Deserialize, Serialize};
@@ -58,6 +58,8 @@ pub(super) struct Inferred {
     pub(super) mean: Option<[f64; 3]>,
     pub(super) flag: String,
     pub(super) bed: Vec<(String, String)>,
+    /// What the flux leaves unexplained, in K by sensor, at the times at which temperatures are kept.
+    pub(super) residuals: Vec<Vec<Option<f64>>>,
 }
 
 impl Study for Infer {
@@ -104,17 +106,13 @@ impl Study for Infer {
                     .iter()
                     .map(|finding| [finding.subject.clone(), finding.kind.word().to_owned(), finding.what.clone()])
                     .collect();
-                let every = record.len().div_ceil(2000).max(1);
-                let thin = |values: &Vec<f64>| {
-                    values.iter().step_by(every).map(|value| value.is_finite().then_some(*value)).collect()
-                };
                 let sensors = Sensors {
                     start: record.start,
                     step: record.step,
                     depths: record.depths.clone(),
                     names: record.names.clone(),
-                    every,
-                    values: record.values.iter().map(thin).collect(),
+                    every: every(&record),
+                    values: thinned(&record, &record.values),
                     findings,
                 };
                 run.keep("sensors", &sensors)?;
@@ -127,6 +125,7 @@ impl Study for Infer {
                     mean: None,
                     flag: String::new(),
                     bed: Vec::new(),
+                    residuals: Vec::new(),
                 };
                 measure(&inferred, run);
                 run.keep("series", &vec![inferred])?;
@@ -145,6 +144,17 @@ impl Study for Infer {
     fn report(&self, knobs: &InferKnobs, findings: &Findings, report: Report) -> trueness_core::Result<Report> {
         Ok(report::write(knobs, findings, report)?)
     }
+}
+
+/// Of how many values one is kept for figures.
+fn every(record: &Record) -> usize {
+    record.len().div_ceil(2000).max(1)
+}
+
+/// Values by sensor, for figures.
+fn thinned(record: &Record, values: &[Vec<f64>]) -> Vec<Vec<Option<f64>>> {
+    let known = |value: &f64| value.is_finite().then_some(*value);
+    values.iter().map(|values| values.iter().step_by(every(record)).map(known).collect()).collect()
 }
 
 fn per_day(series: &FluxSeries) -> Vec<Option<[f64; 3]>> {
@@ -181,6 +191,10 @@ fn infer(knobs: &InferKnobs, method: Method, record: &Record, run: &mut Run<'_>)
                 diffusivity * DAY
             ));
         }
+        let residuals = match record.depths.len() {
+            0..=2 => Vec::new(),
+            _ => thinned(record, &residuals(record, &series, bed.medium)?),
+        };
         let bed = vec![
             ("conductivity".to_owned(), format!("{:.2} W/m/K", bed.medium.conductivity)),
             ("diffusivity".to_owned(), format!("{:.3} m²/d", diffusivity * DAY)),
@@ -195,6 +209,7 @@ fn infer(knobs: &InferKnobs, method: Method, record: &Record, run: &mut Run<'_>)
             mean: series.mean.map(|of| of.map(|x| x * DAY)),
             flag,
             bed,
+            residuals,
         }]);
     };
     let mut found = Vec::new();
@@ -218,7 +233,14 @@ fn infer(knobs: &InferKnobs, method: Method, record: &Record, run: &mut Run<'_>)
                 let bed = middle
                     .map(|kappa| vec![("diffusivity".to_owned(), format!("{:.3} m²/d", kappa * DAY))])
                     .unwrap_or_default();
-                found.push(Inferred { name, flux: per_day(&pair.series), mean: None, flag, bed });
+                found.push(Inferred {
+                    name,
+                    flux: per_day(&pair.series),
+                    mean: None,
+                    flag,
+                    bed,
+                    residuals: Vec::new(),
+                });
             }
             Err(Error::NoFlux(why)) => run.warn(why),
             Err(error) => return Err(error),

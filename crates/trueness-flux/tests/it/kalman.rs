@@ -6,7 +6,7 @@ use rand_distr::{Distribution, Normal};
 use trueness_core::{Cancel, Seed, Silent, Watch};
 use trueness_flux::DAY;
 use trueness_flux::column::{Columns, Drive, Edge, Grid};
-use trueness_flux::estimator::{Bed, FluxSeries, Kalman};
+use trueness_flux::estimator::{Bed, FluxSeries, Kalman, residuals};
 use trueness_flux::logger::Record;
 use trueness_flux::medium::{Medium, hydraulic_conductivity};
 
@@ -53,6 +53,28 @@ pub(crate) fn coverage(found: &FluxSeries, truth: &[f64]) -> f64 {
     let within =
         truth.iter().zip(&found.low).zip(&found.high).filter(|((q, low), high)| (**low..=**high).contains(q)).count();
     within as f64 / truth.len() as f64
+}
+
+#[test]
+fn the_true_flux_leaves_the_sensors_errors_and_a_wrong_one_more() {
+    let bed = Bed { noise: 0.02, ..Bed::default() };
+    let (mut record, truth) = site(Seed::new(5), &bed, 0.3 / DAY);
+    // Where an outer sensor is silent for a day nothing is known, and the column begins anew.
+    record.values[0][1000..1288].fill(f64::NAN);
+    let series = |flux: Vec<f64>| FluxSeries { low: flux.clone(), high: flux.clone(), flux, mean: None };
+    let rms = |flux: Vec<f64>| {
+        let left = residuals(&record, &series(flux), bed.medium).unwrap();
+        assert!(left[0].iter().chain(&left[3]).all(|value| value.is_nan()));
+        assert!(left[1][1000..1288].iter().all(|value| value.is_nan()) && left[1][1288].is_finite());
+        // Beside each begin the lines between sensors are still seen.
+        let settled = left[1][288..1000].iter().chain(&left[1][1576..]);
+        (settled.clone().map(|value| value * value).sum::<f64>() / settled.count() as f64).sqrt()
+    };
+    let wrong = rms(truth.iter().map(|q| q + 0.5 / DAY).collect());
+    let right = rms(truth);
+    // The river's sensor errs too, and conduction smooths its errors.
+    assert!((0.02..0.03).contains(&right), "{right}");
+    assert!(wrong > 2.0 * right, "{wrong} {right}");
 }
 
 #[test]

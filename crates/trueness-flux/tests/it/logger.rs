@@ -2,7 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests may fail like tests")]
 
+use parquet::data_type::{DoubleType, Int64Type};
+use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::parser::parse_message_type;
+use proptest::prelude::*;
 use std::path::PathBuf;
+use std::sync::Arc;
 use trueness_flux::Error;
 use trueness_flux::logger::{
     Cleaning, Finding, Format, Kind, LoggerFile, Reading, Record, Sampling, Unit, Zone, read, rfc3339,
@@ -196,13 +201,72 @@ fn what_cannot_be_read_is_refused_with_a_reason() {
     assert!(message(read(file.path(), &Reading::default())).contains("Parquet"));
 }
 
+const START: i64 = 1_555_534_980;
+
+/// A Parquet file of two sensors, at times of some kind.
+fn parquet(kind: &str, times: &[i64]) -> Vec<u8> {
+    let schema = format!("message m {{ required int64 time {kind}; required double 5cm; required double 15cm; }}");
+    let schema = Arc::new(parse_message_type(&schema).unwrap());
+    let mut writer = SerializedFileWriter::new(Vec::new(), schema, Arc::default()).unwrap();
+    let mut group = writer.next_row_group().unwrap();
+    let mut column = group.next_column().unwrap().unwrap();
+    column.typed::<Int64Type>().write_batch(times, None, None).unwrap();
+    column.close().unwrap();
+    for warm in [8.0, 9.0] {
+        let values: Vec<f64> = (0..times.len()).map(|i| warm + 0.1 * i as f64).collect();
+        let mut column = group.next_column().unwrap().unwrap();
+        column.typed::<DoubleType>().write_batch(&values, None, None).unwrap();
+        column.close().unwrap();
+    }
+    group.close().unwrap();
+    writer.into_inner().unwrap()
+}
+
+fn millis(n: i64) -> Vec<i64> {
+    (0..n).map(|i| (START + 60 * i) * 1000).collect()
+}
+
+#[test]
+fn a_parquet_head_that_declares_ten_gigabytes_is_refused() {
+    use parquet::file::metadata::ParquetMetaDataWriter;
+    use parquet::file::reader::{FileReader, SerializedFileReader};
+    let good = parquet("", &millis(10));
+    let size = good.len();
+    let reader = SerializedFileReader::new(bytes::Bytes::from(good)).unwrap();
+    let meta = reader.metadata();
+    let groups = meta.row_groups().iter().cloned();
+    let groups = groups.map(|group| group.into_builder().set_total_byte_size(10 << 30).build().unwrap()).collect();
+    let meta = meta.clone().into_builder().set_row_groups(groups).build();
+    let mut told = b"PAR1".to_vec();
+    told.resize(size, 0);
+    ParquetMetaDataWriter::new(&mut told, &meta).finish().unwrap();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), told).unwrap();
+    let message = message(read(file.path(), &Reading::default()));
+    assert!(message.contains("declares 10 rows") && message.contains("10737418240 bytes"), "{message}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+    #[test]
+    fn damaged_parquet_is_an_error_or_a_file(at in prop::collection::vec((0.0f64..1.0, any::<u8>()), 1..4), cut in 0.5f64..1.5) {
+        let mut bytes = parquet("(TIMESTAMP(MILLIS,true))", &millis(10));
+        for (at, byte) in at {
+            let place = (at * bytes.len() as f64) as usize;
+            bytes[place] = byte;
+        }
+        bytes.truncate((cut * bytes.len() as f64) as usize);
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), bytes).unwrap();
+        if let Err(error) = read(file.path(), &Reading::default()) {
+            prop_assert!(!error.to_string().is_empty());
+        }
+    }
+}
+
 #[test]
 fn parquet_is_read_whatever_unit_its_times_are_in() {
-    use parquet::data_type::{DoubleType, Int64Type};
-    use parquet::file::writer::SerializedFileWriter;
-    use parquet::schema::parser::parse_message_type;
-    use std::sync::Arc;
-    let start = 1_555_534_980_i64;
+    let start = START;
     for (kind, per_second) in [
         ("", 1),
         ("", 1000),
@@ -210,24 +274,10 @@ fn parquet_is_read_whatever_unit_its_times_are_in() {
         ("(TIMESTAMP(MICROS,true))", 1_000_000),
         ("", 1_000_000_000),
     ] {
-        let schema = format!("message m {{ required int64 time {kind}; required double 5cm; required double 15cm; }}");
-        let mut writer =
-            SerializedFileWriter::new(Vec::new(), Arc::new(parse_message_type(&schema).unwrap()), Arc::default())
-                .unwrap();
-        let mut group = writer.next_row_group().unwrap();
         let times: Vec<i64> = (0..10).map(|i| (start + 60 * i) * per_second).collect();
-        let mut column = group.next_column().unwrap().unwrap();
-        column.typed::<Int64Type>().write_batch(&times, None, None).unwrap();
-        column.close().unwrap();
-        for warm in [8.0, 9.0] {
-            let values: Vec<f64> = (0..10).map(|i| warm + 0.1 * f64::from(i)).collect();
-            let mut column = group.next_column().unwrap().unwrap();
-            column.typed::<DoubleType>().write_batch(&values, None, None).unwrap();
-            column.close().unwrap();
-        }
-        group.close().unwrap();
+        let bytes = parquet(kind, &times);
         let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(file.path(), writer.into_inner().unwrap()).unwrap();
+        std::fs::write(file.path(), bytes).unwrap();
         let found = read(file.path(), &Reading::default()).unwrap();
         assert_eq!(found.channels.len(), 2);
         for (channel, (depth, warm)) in found.channels.iter().zip([(0.05, 8.0), (0.15, 9.0)]) {

@@ -30,15 +30,19 @@ fn reference_pages_are_what_the_program_says() {
         "text filter train",
         "text filter apply",
         "flux infer",
+        "flux check",
+        "flux simulate",
+        "flux train",
+        "flux rank-sensors",
     ] {
         let name = tool.replace(' ', "-");
         check(&format!("command/{name}.md"), &succeed(here, &["explain", tool]));
         check(&format!("schema/{name}.json"), &succeed(here, &["explain", tool, "--json"]));
     }
-    for study in ["discrepancy", "filter"] {
-        let name = format!("text/{study}");
-        check(&format!("study/text-{study}.md"), &succeed(here, &["explain", &name]));
-        check(&format!("schema/text-{study}.json"), &succeed(here, &["explain", &name, "--json"]));
+    for name in ["text/discrepancy", "text/filter", "flux/exchange"] {
+        let file = name.replace('/', "-");
+        check(&format!("study/{file}.md"), &succeed(here, &["explain", name]));
+        check(&format!("schema/{file}.json"), &succeed(here, &["explain", name, "--json"]));
     }
     let mut metrics = String::new();
     for card in trueness_text::metric::CATALOGUE {
