@@ -332,6 +332,24 @@ fn shows_no_number(text: &str) -> bool {
     text.split(|c: char| !(c.is_alphanumeric() || c == '-' || c == '−')).any(no_number)
 }
 
+#[test]
+fn lines_and_bands_are_broken_where_a_value_is_missing() {
+    let point = |i: usize| {
+        let y = if i == 2 { f64::NAN } else { 1.0 + i as f64 };
+        report::Point { x: i as f64, y, low: Some(y - 0.5), high: Some(y + 0.5) }
+    };
+    for (kind, paths) in [(Kind::Line, 1), (Kind::Band, 2)] {
+        let series = Series { points: (0..5).map(point).collect(), ..Series::new("flux", kind) };
+        let svg = report::svg(&Figure::new("flux", "Flux").series(series));
+        let document = roxmltree::Document::parse(&svg).unwrap();
+        let strokes = |of: roxmltree::Node<'_, '_>| of.attribute("d").map(|d| d.matches('M').count());
+        let lines = document.descendants().filter(|node| node.attribute("stroke-linejoin").is_some());
+        assert_eq!(lines.filter_map(strokes).collect::<Vec<_>>(), [2], "{svg}");
+        let bands = document.descendants().filter(|node| node.attribute("fill-opacity") == Some(".16"));
+        assert_eq!(bands.filter_map(strokes).collect::<Vec<_>>(), vec![2; paths - 1], "{svg}");
+    }
+}
+
 proptest! {
     #[test]
     fn any_figure_is_well_formed(figure in any_figure()) {

@@ -33,15 +33,19 @@ pub(super) struct Place<'a> {
 /// A series over two rulers.
 pub(super) fn draw(series: &Series, place: &Place<'_>) -> Markup {
     let points = thin(&series.points, LIMIT);
-    let drawn: Vec<(f64, f64, &Point)> =
-        points.iter().filter_map(|p| Some((place.x.at(p.x)? + place.shift, place.y.at(p.y)?, p))).collect();
+    // A value that is not finite breaks a line.
+    let runs: Vec<Vec<(f64, f64, &Point)>> = points
+        .split(|p| !p.y.is_finite())
+        .map(|run| run.iter().filter_map(|p| Some((place.x.at(p.x)? + place.shift, place.y.at(p.y)?, p))).collect())
+        .collect();
+    let drawn = runs.concat();
     let (class, light) = palette::colour(place.series);
     let lined = matches!(series.kind, Kind::Line | Kind::Band);
     let marked = series.kind == Kind::Points || lined && drawn.len() <= MARKED;
     html! {
         g class=(class) stroke=(light) fill=(light) {
             @if series.kind == Kind::Band {
-                path d=(band(&drawn, place.y)) stroke="none" fill-opacity=".16" {}
+                path d=(runs.iter().map(|run| band(run, place.y)).collect::<String>()) stroke="none" fill-opacity=".16" {}
             }
             @if series.kind == Kind::Bars {
                 path d=(bars(&drawn, place)) fill-opacity=".45" {}
@@ -50,7 +54,7 @@ pub(super) fn draw(series: &Series, place: &Place<'_>) -> Markup {
                 path d=(error_bars(&drawn, place.y)) fill="none" stroke-width="1.5" {}
             }
             @if lined {
-                path d=(line(&drawn)) fill="none" stroke-width="2" stroke-linejoin="round" stroke-linecap="round"
+                path d=(runs.iter().map(|run| line(run)).collect::<String>()) fill="none" stroke-width="2" stroke-linejoin="round" stroke-linecap="round"
                     stroke-dasharray=[palette::dash(place.series)] {}
             }
             @if marked {

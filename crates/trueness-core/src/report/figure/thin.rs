@@ -7,7 +7,8 @@ use std::borrow::Cow;
 pub(in crate::report) const LIMIT: usize = 400;
 
 /// The series if it has at most `limit` points, else about that many of its points: the first, the last, and of
-/// each of equal runs in between the lowest and the highest, so that no peak is lost.
+/// each of equal runs in between the lowest and the highest, so that no peak is lost, and one that is not finite where there is one, so
+/// that a line stays broken there.
 pub(super) fn thin(points: &[Point], limit: usize) -> Cow<'_, [Point]> {
     let runs = limit.saturating_sub(2) / 2;
     if points.len() <= limit || runs == 0 {
@@ -18,9 +19,11 @@ pub(super) fn thin(points: &[Point], limit: usize) -> Cow<'_, [Point]> {
     for run in 0..runs {
         let range = 1 + run * inner / runs..1 + (run + 1) * inner / runs;
         let by_y = |a: &usize, b: &usize| points[*a].y.total_cmp(&points[*b].y);
-        if let (Some(low), Some(high)) = (range.clone().min_by(by_y), range.max_by(by_y)) {
-            kept.extend([low.min(high), low.max(high)]);
-        }
+        let known = range.clone().filter(|i| points[*i].y.is_finite());
+        let gap = range.clone().find(|i| !points[*i].y.is_finite());
+        let mut of: Vec<usize> = known.clone().min_by(by_y).into_iter().chain(known.max_by(by_y)).chain(gap).collect();
+        of.sort_unstable();
+        kept.extend(of);
     }
     kept.push(points.len() - 1);
     kept.dedup();
@@ -30,6 +33,21 @@ pub(super) fn thin(points: &[Point], limit: usize) -> Cow<'_, [Point]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn thinning_keeps_gaps_and_peaks_beside_them() {
+        let y = |i: usize| match i {
+            5000..6000 | 7003 => f64::NAN,
+            7001 => 50.0,
+            i => (i % 10) as f64,
+        };
+        let points: Vec<Point> = (0..10_000).map(|i| Point { x: i as f64, y: y(i), low: None, high: None }).collect();
+        let thinned = thin(&points, 100);
+        let within = |from: f64, to: f64| thinned.iter().filter(move |p| p.x >= from && p.x < to);
+        assert!(within(5000.0, 6000.0).all(|p| p.y.is_nan()) && within(5000.0, 6000.0).count() > 3);
+        assert!(thinned.iter().any(|p| p.y == 50.0) && thinned.iter().any(|p| p.x == 7003.0));
+        assert!(thinned.windows(2).all(|w| w[0].x < w[1].x));
+    }
 
     #[test]
     fn thinning_keeps_ends_extremes_and_order() {
