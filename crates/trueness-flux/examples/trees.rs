@@ -41,7 +41,9 @@ fn table(sites: u64, seed: u64) -> Result<String> {
         let table = Features::default().of(&site.record)?;
         for (i, place) in table.places.iter().enumerate().filter(|(i, _)| table.row(*i).iter().all(|x| x.is_finite())) {
             // Writing to a string does not fail.
-            table.row(i).iter().for_each(|x| drop(write!(text, "{x:.9e},")));
+            for x in table.row(i) {
+                let _ = write!(text, "{x:.9e},");
+            }
             let _ = writeln!(text, "{:.9e}", site.flux[*place] * DAY);
         }
     }
