@@ -4,6 +4,7 @@
 //! (conformal prediction: Vovk et al. 2005, with a scale as Lei et al. 2018), for water that seems to go up and down on its own.
 //! The intervals hold over sites and times like those that they were calibrated on, not at each time and not at every site.
 
+use super::FluxSeries;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use trueness_core::LEVEL;
@@ -54,6 +55,17 @@ impl Calibration {
     pub fn interval(&self, estimate: f64, scale: f64) -> (f64, f64) {
         let half = scale * if estimate < 0.0 { self.up } else { self.down };
         (estimate - half, estimate + half)
+    }
+
+    /// A series with intervals as wide as was calibrated; what lies between its flux and its upper end is the scale.
+    #[must_use]
+    pub fn applied(&self, series: &FluxSeries) -> FluxSeries {
+        let mut series = series.clone();
+        for i in 0..series.len() {
+            let scale = series.high[i] - series.flux[i];
+            (series.low[i], series.high[i]) = self.interval(series.flux[i], scale);
+        }
+        series
     }
 }
 

@@ -111,6 +111,9 @@ pub struct InferKnobs {
     /// Thermal conductivity in W/m/K: where a fit begins, and what it is for the waves.
     #[schemars(range(min = 0.1, max = 10.0))]
     pub conductivity: f64,
+    /// Simulated sites with sensors like these, by which the intervals of the closed forms are widened; 0 takes them as they are.
+    #[schemars(range(min = 0, max = 100_000))]
+    pub calibration_sites: usize,
     /// Write flux.parquet, too, beside flux.csv.
     pub parquet: bool,
     /// Fit conductivity, noise and the flux's spread and memory before the Kalman smoother runs.
@@ -153,6 +156,7 @@ impl Default for InferKnobs {
             heat: bed.medium.heat,
             heat_error: bed.heat_error,
             conductivity: bed.medium.conductivity,
+            calibration_sites: 100,
             parquet: false,
             tune: true,
             tune_days: 7.0,

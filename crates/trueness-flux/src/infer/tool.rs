@@ -3,13 +3,15 @@
 use super::knobs::{InferKnobs, Method};
 use super::report;
 use crate::estimator::learned::Model;
-use crate::estimator::{DIFFUSIVITY, FluxSeries, Inversion, Kalman, residuals};
+use crate::estimator::{Bed, Calibration, DIFFUSIVITY, Diurnal, FluxSeries, Inversion, Kalman, Pair, residuals};
 use crate::logger::Record;
+use crate::river::{self, Simulated, Sites};
 use crate::{DAY, Error};
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use trueness_core::report::Report;
-use trueness_core::{Estimate, Findings, Run, Study, StudySource};
+use trueness_core::{Estimate, Findings, Run, Seed, Study, StudySource};
 
 /// The files that describe the tool.
 pub const INFER: StudySource = StudySource {
@@ -19,6 +21,9 @@ pub const INFER: StudySource = StudySource {
 
 /// The name of the unit of a trained model.
 pub(super) const MODEL: &str = "model";
+
+/// At how many simulated sites a closed form has to have an answer before its intervals are widened by them.
+const FEWEST_SITES: usize = 20;
 
 /// The inference of flux from logger files.
 #[derive(Clone, Copy, Debug, Default)]
@@ -213,6 +218,17 @@ fn infer(knobs: &InferKnobs, method: Method, record: &Record, run: &mut Run<'_>)
         }]);
     };
     let mut found = Vec::new();
+    let sites = match alike(knobs, record, &bed, run.seed().child("calibration")) {
+        Ok(sites) => sites,
+        Err(error @ Error::Input(_)) => {
+            run.warn(format!(
+                "{}: no site with such sensors can be simulated to widen intervals by: {error}",
+                method.name()
+            ));
+            Vec::new()
+        }
+        Err(error) => return Err(error),
+    };
     for below in 1..record.depths.len() {
         run.watch().check()?;
         match diurnal.pair(record, [below - 1, below], knobs.window, 3600.0, &bed) {
@@ -230,23 +246,64 @@ fn infer(knobs: &InferKnobs, method: Method, record: &Record, run: &mut Run<'_>)
                     ));
                 }
                 let flag = if odd { "diffusivity" } else { "" }.to_owned();
+                let calibration = calibrate(knobs, diurnal, [below - 1, below], &sites, &bed)?;
+                if let (None, false) = (calibration, sites.is_empty()) {
+                    run.warn(format!(
+                        "{name}: at too few simulated sites there is an answer to widen its intervals by; they are too narrow"
+                    ));
+                }
+                let series = calibration.map_or_else(|| pair.series.clone(), |found| found.applied(&pair.series));
                 let bed = middle
                     .map(|kappa| vec![("diffusivity".to_owned(), format!("{:.3} m²/d", kappa * DAY))])
                     .unwrap_or_default();
-                found.push(Inferred {
-                    name,
-                    flux: per_day(&pair.series),
-                    mean: None,
-                    flag,
-                    bed,
-                    residuals: Vec::new(),
-                });
+                found.push(Inferred { name, flux: per_day(&series), mean: None, flag, bed, residuals: Vec::new() });
             }
             Err(Error::NoFlux(why)) => run.warn(why),
             Err(error) => return Err(error),
         }
     }
     Ok(found)
+}
+
+/// Sites drawn at random whose sensors are those of a record.
+fn alike(knobs: &InferKnobs, record: &Record, bed: &Bed, seed: Seed) -> Result<Vec<Simulated>, Error> {
+    if knobs.calibration_sites == 0 {
+        return Ok(Vec::new());
+    }
+    let mut from = Sites::default();
+    from.pattern.days = knobs.window + 3.0;
+    from.pattern.step = record.step.clamp(900.0, 3600.0);
+    from.pattern.sensors.depths.clone_from(&record.depths);
+    from.pattern.sensors.noise = bed.noise;
+    let (drawn, seeds) = crate::train::drawn(&from, knobs.calibration_sites, seed)?;
+    river::simulate(&drawn, &seeds)
+}
+
+/// How wide the intervals of a closed form have to be for one pair of sensors; nothing where too few sites tell.
+fn calibrate(
+    knobs: &InferKnobs,
+    diurnal: Diurnal,
+    pair: [usize; 2],
+    sites: &[Simulated],
+    bed: &Bed,
+) -> Result<Option<Calibration>, Error> {
+    let values: Vec<Vec<[f64; 3]>> = sites
+        .par_iter()
+        .map(|site| match diurnal.pair(&site.record, pair, knobs.window, 3600.0, bed) {
+            Ok(Pair { series, .. }) => Ok((0..series.len())
+                .filter(|&i| series.high[i].is_finite())
+                .map(|i| [series.flux[i], series.high[i] - series.flux[i], site.flux[i]])
+                .collect()),
+            Err(Error::NoFlux(_)) => Ok(Vec::new()),
+            Err(error) => Err(error),
+        })
+        .collect::<Result<_, Error>>()?;
+    // Values of one site go together: what tells is how many sites have an answer.
+    let told = values.iter().filter(|values| !values.is_empty()).count();
+    if told < FEWEST_SITES {
+        return Ok(None);
+    }
+    Calibration::of(values.into_iter().flatten()).map(Some)
 }
 
 /// The mean flux, how wide intervals are, and how long water came up.

@@ -11,3 +11,4 @@ mod logger;
 mod richards;
 mod river;
 mod section;
+mod waves;

@@ -78,21 +78,12 @@ pub(super) fn run(knobs: &ExchangeKnobs, noise: f64, run: &mut Run<'_>) -> Resul
                     .map(|(series, site)| Score::of(&of(&series[place]), &site.flux))
                     .collect()
             };
-            let (raw, scores) = (score(&FluxSeries::clone), score(&|series| calibrated(series, calibration)));
+            let (raw, scores) = (score(&FluxSeries::clone), score(&|series| calibration.applied(series)));
             measure(run, &subject, &scores, "sites", seed.child("bootstrap"));
             measure(run, &format!("{subject}/uncalibrated"), &raw, "sites", seed.child("bootstrap"));
         }
     }
     Ok(())
-}
-
-pub(super) fn calibrated(series: &FluxSeries, calibration: Calibration) -> FluxSeries {
-    let mut series = series.clone();
-    for i in 0..series.len() {
-        let scale = series.high[i] - series.flux[i];
-        (series.low[i], series.high[i]) = calibration.interval(series.flux[i], scale);
-    }
-    series
 }
 
 /// Estimators that know the physics and learn nothing.
