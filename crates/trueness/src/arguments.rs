@@ -56,7 +56,9 @@ const OF_RUNS: [&str; 7] = ["out", "force", "seed", "threads", "json", "quiet", 
 /// The shared options that act in a command.
 fn offered(command: &str) -> &'static [&'static str] {
     match command {
-        "run" | "text compare" | "text train" | "text filter train" | "flux infer" => &OF_RUNS,
+        "run" | "text compare" | "text train" | "text filter train" => &OF_RUNS,
+        "flux infer" | "flux simulate" | "flux train" | "flux rank-sensors" => &OF_RUNS,
+        "flux check" => &["threads", "json", "quiet"],
         "text split" => &["out", "force", "seed", "json", "quiet"],
         "text stats" | "text score" => &["seed", "threads", "json", "quiet"],
         "text sample" | "text filter apply" => &["seed", "threads", "quiet"],

@@ -196,3 +196,16 @@ fn list_and_explain_tell_what_there_is() {
     assert!(fail(folder.path(), &["explain", "raport"], 2).contains("did you mean \"report\""));
     assert!(fail(folder.path(), &["explain", "self-blue-4"], 2).contains("did you mean \"self-bleu-4\""));
 }
+
+#[test]
+fn verbs_of_flux_that_make_runs_take_the_options_of_runs() {
+    let here = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    for verb in ["infer", "simulate", "train", "rank-sensors"] {
+        let help = super::succeed(here, &["flux", verb, "--help"]);
+        for option in ["--out", "--force", "--seed", "--threads", "--json", "--quiet", "--resume"] {
+            assert!(help.contains(&format!("{option} ")) || help.contains(&format!("{option}\n")), "{verb} {option}");
+        }
+    }
+    let help = super::succeed(here, &["flux", "check", "--help"]);
+    assert!(help.contains("--json") && help.contains("--threads"));
+}
