@@ -50,6 +50,7 @@ pub(crate) fn command(verb: &'static str, about: &'static str, knobs: &[Knob], r
         // A full stop ends a sentence in the documentation, but not a line of help.
         let mut help = knob.help.trim_end_matches('.').to_owned();
         let is_list = shape(knob) == Shape::Many;
+        let of_words = knob.schema.pointer("/items/type").and_then(Value::as_str) == Some("string");
         let named = choices(knob.schema.get("items").unwrap_or(&knob.schema));
         if let Some(names) = named.filter(|_| position(knob).is_none()) {
             help.push_str(&format!(" [{}]", names.join(", ")));
@@ -74,7 +75,9 @@ pub(crate) fn command(verb: &'static str, about: &'static str, knobs: &[Knob], r
                 // Without the equals sign a flag would take the next position for its value.
                 Shape::Flag => arg = arg.num_args(0..=1).require_equals(true).default_missing_value("true"),
                 // Lists of files are separated by spaces, lists of names by commas too.
-                Shape::Many if knob.help.contains("file") || knob.help.contains("Files") => arg = arg.num_args(1..),
+                Shape::Many if of_words && (knob.help.contains("file") || knob.help.contains("Files")) => {
+                    arg = arg.num_args(1..);
+                }
                 Shape::Many => arg = arg.value_delimiter(','),
                 Shape::One => {}
             }

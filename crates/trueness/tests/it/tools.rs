@@ -209,3 +209,13 @@ fn verbs_of_flux_that_make_runs_take_the_options_of_runs() {
     let help = super::succeed(here, &["flux", "check", "--help"]);
     assert!(help.contains("--json") && help.contains("--threads"));
 }
+
+#[test]
+fn depths_stand_for_the_files_they_would_come_from() {
+    let folder = tempfile::tempdir().unwrap();
+    for verb in ["train", "rank-sensors"] {
+        // Too deep a sensor is refused by the verb: the depths were understood, and no file was asked for.
+        let error = super::fail(folder.path(), &["flux", verb, "--depths", "0.01,0.05,1e9"], 2);
+        assert!(!error.contains("LOGGER") && !error.contains("required"), "{verb}: {error}");
+    }
+}
