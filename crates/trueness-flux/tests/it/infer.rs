@@ -95,7 +95,7 @@ fn a_model_is_trained_for_the_sensors_of_a_file_and_infers_it() {
     let watch = trueness_core::Watch::new(&cancel, &trueness_core::Silent);
     let training = Training::new(Learner::Boosting, Split::Held(0.3));
     let model = training.run(&sites, None, None, seed, watch).unwrap();
-    let place = folder.path().join("run/seed-0/stages/train/model");
+    let place = folder.path().join("run/seed-0/stages/train-0123456789abcdef/model");
     model.save(&place).unwrap();
     let run = folder.path().join("run");
     assert_eq!(Model::folder(&run).unwrap(), place);

@@ -508,7 +508,19 @@ impl Model {
         if let Ok(entries) = std::fs::read_dir(path) {
             let mut seeds: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
             seeds.sort();
-            places.extend(seeds.into_iter().map(|seed| seed.join("stages/train/model")));
+            for seed in seeds {
+                // A stage's folder has the hash of its inputs behind its name; one that is not finished ends in `.partial`.
+                let Ok(stages) = std::fs::read_dir(seed.join("stages")) else { continue };
+                let is_train =
+                    |name: &str| name == "train" || name.starts_with("train-") && !name.ends_with(".partial");
+                let mut stages: Vec<PathBuf> = stages
+                    .flatten()
+                    .filter(|entry| is_train(&entry.file_name().to_string_lossy()))
+                    .map(|entry| entry.path().join("model"))
+                    .collect();
+                stages.sort();
+                places.extend(stages);
+            }
         }
         places.into_iter().find(|place| place.join(MODEL).is_file()).ok_or_else(|| {
             Error::file(
