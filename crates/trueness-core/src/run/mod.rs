@@ -3,6 +3,7 @@
 mod atomic;
 mod checkpoint;
 mod clear;
+mod find;
 pub mod folder;
 mod inputs;
 mod lock;
@@ -12,6 +13,7 @@ mod stage;
 
 pub use atomic::{AtomicFile, Staging, write_atomically};
 pub use checkpoint::{Checkpoint, Checkpoints};
+pub use find::find;
 pub use folder::{Machine, Program, RunFolder, RunInfo};
 pub use inputs::InputFile;
 pub use memory::Memory;

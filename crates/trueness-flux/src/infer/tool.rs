@@ -5,7 +5,7 @@ use super::report;
 use crate::estimator::learned::Model;
 use crate::estimator::{Bed, Calibration, DIFFUSIVITY, Diurnal, FluxSeries, Inversion, Kalman, Pair, residuals};
 use crate::logger::Record;
-use crate::river::{self, Simulated, Sites};
+use crate::river::{Simulated, Sites};
 use crate::{DAY, Error};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -270,13 +270,11 @@ fn alike(knobs: &InferKnobs, record: &Record, bed: &Bed, seed: Seed) -> Result<V
     if knobs.calibration_sites == 0 {
         return Ok(Vec::new());
     }
-    let mut from = Sites::default();
+    let mut from = Sites::default().with_sensors(&record.depths);
     from.pattern.days = knobs.window + 3.0;
     from.pattern.step = record.step.clamp(900.0, 3600.0);
-    from.pattern.sensors.depths.clone_from(&record.depths);
     from.pattern.sensors.noise = bed.noise;
-    let (drawn, seeds) = crate::train::drawn(&from, knobs.calibration_sites, seed)?;
-    river::simulate(&drawn, &seeds)
+    from.simulate(knobs.calibration_sites, seed)
 }
 
 /// How wide the intervals of a closed form have to be for one pair of sensors; nothing where too few sites tell.

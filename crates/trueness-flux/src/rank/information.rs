@@ -1,8 +1,7 @@
 //! What the column says that a sensor knows.
 
-use crate::river::{Driving, Site, simulate};
+use crate::river::{Drawn, Driving};
 use crate::{DAY, Result};
-use trueness_core::Seed;
 
 /// By how much the flux is changed to see what sensors make of it, in m/s.
 const CHANGE: f64 = 0.01 / DAY;
@@ -12,19 +11,21 @@ const CHANGE: f64 = 0.01 / DAY;
 /// runs of the column, at the depths where the sensors truly lie.
 ///
 /// # Errors
-/// As [`simulate`].
-pub fn information(sites: &[(Site, Driving)], seeds: &[Seed]) -> Result<Vec<Vec<f64>>> {
-    let changed: Vec<(Site, Driving)> = sites
+/// As [`Drawn::simulate`].
+pub fn information(drawn: &Drawn) -> Result<Vec<Vec<f64>>> {
+    let changed = drawn
+        .sites
         .iter()
         .map(|(site, driving)| {
             let flux = driving.flux.iter().map(|q| q + CHANGE).collect();
             (site.clone(), Driving { flux, ..driving.clone() })
         })
         .collect();
-    let (before, after) = (simulate(sites, seeds)?, simulate(&changed, seeds)?);
+    let changed = Drawn { sites: changed, errors: drawn.errors.clone() };
+    let (before, after) = (drawn.simulate()?, changed.simulate()?);
     let sensors = before.first().map_or(0, |site| site.depths.len());
     let of = |sensor: usize| {
-        let each = sites.iter().zip(before.iter().zip(&after));
+        let each = drawn.sites.iter().zip(before.iter().zip(&after));
         each.map(|((site, _), (before, after))| {
             let error = site.sensors.noise.max(1e-3);
             let pairs = before.temperatures[sensor].iter().zip(&after.temperatures[sensor]);

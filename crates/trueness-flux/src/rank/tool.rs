@@ -4,9 +4,9 @@ use super::information;
 use super::learned::{EXCHANGES, IMPORTANT, Importance, greedy, importance};
 use crate::Result;
 use crate::estimator::learned::Site;
-use crate::river;
+use crate::river::Simulated;
 use crate::study::score::{Score, measure, scores};
-use crate::train::{TrainKnobs, drawn};
+use crate::train::TrainKnobs;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use trueness_core::report::{Axis, Figure, Kind, Point, Report, Series, Table};
@@ -135,18 +135,15 @@ impl Study for Rank {
 
 fn ranked(knobs: &RankKnobs, unit: RankUnit, run: &mut Run<'_>) -> Result<()> {
     let (from, seed, watch) = (knobs.drawn_from()?, run.seed(), run.watch());
-    let (test, errors) = drawn(&from, knobs.n_test, seed.child("test"))?;
+    let test = from.draw_all(knobs.n_test, seed.child("test"))?;
     if unit == RankUnit::Information {
-        measure_information(&from.pattern.sensors.depths, &information(&test, &errors)?, run);
+        measure_information(&from.pattern.sensors.depths, &information(&test)?, run);
         return Ok(());
     }
-    let known = |sites: Vec<river::Simulated>| -> Vec<Site> {
-        sites.into_iter().map(|site| Site { record: site.record, flux: site.flux }).collect()
-    };
+    let known = |sites: Vec<Simulated>| -> Vec<Site> { sites.into_iter().map(Site::from).collect() };
     watch.step("simulated sites", 0, 1)?;
-    let test = known(river::simulate(&test, &errors)?);
-    let (train, errors) = drawn(&from, knobs.n_sites, seed.child("train"))?;
-    let train = known(river::simulate(&train, &errors)?);
+    let test = known(test.simulate()?);
+    let train = known(from.simulate(knobs.n_sites, seed.child("train"))?);
     let (training, name) = (knobs.training(), knobs.learner.name());
     if unit == RankUnit::Importance {
         let model = training.run(&train, None, None, seed.child("fit"), watch)?;

@@ -1,11 +1,15 @@
 //! Sites drawn at random.
 
-use super::{Driving, Site};
+use super::{Driving, Simulated, Site, simulate};
 use crate::{DAY, Error, Result};
 use rand::RngExt;
+use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use trueness_core::{Rng, Seed};
+
+/// By how much the column reaches below the lowest sensor at least, in m.
+const BELOW: f64 = 0.5;
 
 /// How often a site is drawn anew until its flux is within range.
 const TRIES: u64 = 10_000;
@@ -71,7 +75,53 @@ impl Default for Sites {
     }
 }
 
+/// Sites with what they do, and the seeds of their sensors' errors.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Drawn {
+    /// The sites and what drives them.
+    pub sites: Vec<(Site, Driving)>,
+    /// A seed a site.
+    pub errors: Vec<Seed>,
+}
+
+impl Drawn {
+    /// What their sensors say.
+    ///
+    /// # Errors
+    /// As [`simulate`].
+    pub fn simulate(&self) -> Result<Vec<Simulated>> {
+        simulate(&self.sites, &self.errors)
+    }
+}
+
 impl Sites {
+    /// The same sites with sensors at other depths in m; where these lie deep, so does the end of the column, since the groundwater's
+    /// temperature rules well below the lowest sensor only.
+    #[must_use]
+    pub fn with_sensors(mut self, depths: &[f64]) -> Self {
+        let deepest = depths.iter().copied().fold(0.0, f64::max);
+        self.pattern.depth = self.pattern.depth.max(deepest + BELOW);
+        depths.clone_into(&mut self.pattern.sensors.depths);
+        self
+    }
+
+    /// Draws `n` sites, as [`Sites::draw`] does from the children of a seed, each with the seed of its sensors' errors.
+    ///
+    /// # Errors
+    /// As [`Sites::draw`].
+    pub fn draw_all(&self, n: usize, seed: Seed) -> Result<Drawn> {
+        let sites = (0..n as u64).into_par_iter().map(|i| self.draw(seed.nth(i))).collect::<Result<_>>()?;
+        Ok(Drawn { sites, errors: (0..n as u64).map(|i| seed.child("errors").nth(i)).collect() })
+    }
+
+    /// Draws `n` sites and simulates them.
+    ///
+    /// # Errors
+    /// As [`Sites::draw`] and [`simulate`].
+    pub fn simulate(&self, n: usize, seed: Seed) -> Result<Vec<Simulated>> {
+        self.draw_all(n, seed)?.simulate()
+    }
+
     /// Draws a site whose flux is within range, and what it does.
     ///
     /// # Errors

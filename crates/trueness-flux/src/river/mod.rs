@@ -10,7 +10,7 @@ mod simulate;
 mod site;
 mod tool;
 
-pub use draw::Sites;
+pub use draw::{Drawn, Sites};
 pub use driving::Driving;
 pub use simulate::{Simulated, simulate};
 pub use site::{Aquifer, Sediment, Sensors, Site, Stage, Water};

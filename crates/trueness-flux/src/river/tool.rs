@@ -1,6 +1,6 @@
 //! The simulation of sites as a study: it has a run folder and ends in a report and files.
 
-use super::{Driving, Simulated, Site, Sites, simulate};
+use super::{Drawn, Driving, Simulated, Site, Sites};
 use crate::logger::rfc3339;
 use crate::{DAY, Error, Result};
 use schemars::JsonSchema;
@@ -58,14 +58,14 @@ impl SimulateKnobs {
         Ok(site)
     }
 
-    fn drawn(&self, seed: Seed) -> Result<Vec<(Site, Driving)>> {
+    fn drawn(&self, seed: Seed) -> Result<Drawn> {
         let pattern = self.pattern()?;
         if self.n_sites == 1 {
             let driving = Driving::draw(&pattern, seed.child("driving"))?;
-            return Ok(vec![(pattern, driving)]);
+            return Ok(Drawn { sites: vec![(pattern, driving)], errors: vec![seed.child("errors").nth(0)] });
         }
         let sites = Sites { pattern, ..self.sites.clone() };
-        (0..self.n_sites as u64).map(|i| sites.draw(seed.nth(i))).collect()
+        sites.draw_all(self.n_sites, seed)
     }
 }
 
@@ -118,8 +118,8 @@ impl Study for Simulate {
         let (seed, watch) = (run.seed(), run.watch());
         watch.step("sites", 0, 1)?;
         let drawn = knobs.drawn(seed)?;
-        let errors: Vec<Seed> = (0..drawn.len() as u64).map(|i| seed.child("errors").nth(i)).collect();
-        let found = simulate(&drawn, &errors)?;
+        let found = drawn.simulate()?;
+        let drawn = drawn.sites;
         let mut kept = Vec::new();
         for (i, ((site, _), simulated)) in drawn.iter().zip(&found).enumerate() {
             let mark = if drawn.len() == 1 { String::new() } else { format!("-{:03}", i + 1) };

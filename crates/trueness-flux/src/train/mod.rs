@@ -2,5 +2,4 @@
 
 mod tool;
 
-pub(crate) use tool::{Drawn, drawn};
 pub use tool::{TRAIN, Train, TrainKnobs, TrainUnit};

@@ -2,10 +2,9 @@
 
 use crate::estimator::learned::{Learner, Model, Site, Split, Training};
 use crate::logger::{Cleaning, Reading, Record, Sampling, read};
-use crate::river::{self, Driving, Sites};
+use crate::river::Sites;
 use crate::study::score::{measure, scores};
 use crate::{Error, Result};
-use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -126,20 +125,19 @@ impl TrainKnobs {
         let sensors = &mut pattern.sensors;
         (sensors.noise, sensors.bias, sensors.depth_error) = (self.noise, self.bias, self.depth_error);
         sensors.resolution = self.resolution;
-        if !self.loggers.is_empty() {
-            let mut channels = Vec::new();
-            for path in &self.loggers {
-                channels.extend(read(Path::new(path), &Reading::default())?.channels);
+        let depths = match (self.loggers.is_empty(), self.depths.is_empty()) {
+            (true, true) => sensors.depths.clone(),
+            (true, false) => self.depths.clone(),
+            (false, _) => {
+                let mut channels = Vec::new();
+                for path in &self.loggers {
+                    channels.extend(read(Path::new(path), &Reading::default())?.channels);
+                }
+                let sampling = Sampling { step: Some(self.step), depths: self.depths.clone(), ..Sampling::default() };
+                Record::gather(channels, &sampling, &Cleaning::default())?.0.depths
             }
-            let sampling = Sampling { step: Some(self.step), depths: self.depths.clone(), ..Sampling::default() };
-            sensors.depths = Record::gather(channels, &sampling, &Cleaning::default())?.0.depths;
-        } else if !self.depths.is_empty() {
-            sensors.depths.clone_from(&self.depths);
-        }
-        let deepest = sensors.depths.iter().copied().fold(0.0, f64::max);
-        // The groundwater's temperature rules well below the lowest sensor.
-        pattern.depth = pattern.depth.max(deepest + 0.5);
-        Ok(from)
+        };
+        Ok(from.with_sensors(&depths))
     }
 }
 
@@ -150,18 +148,8 @@ struct Kept {
     held: f64,
 }
 
-/// Sites with what they do, and the seeds of their sensors' errors.
-pub(crate) type Drawn = (Vec<(river::Site, Driving)>, Vec<Seed>);
-
-pub(crate) fn drawn(from: &Sites, n: usize, seed: Seed) -> Result<Drawn> {
-    let drawn = (0..n as u64).into_par_iter().map(|i| from.draw(seed.nth(i))).collect::<Result<_>>()?;
-    Ok((drawn, (0..n as u64).map(|i| seed.child("errors").nth(i)).collect()))
-}
-
 fn simulated(from: &Sites, n: usize, seed: Seed) -> Result<Vec<Site>> {
-    let (drawn, seeds) = drawn(from, n, seed)?;
-    let told = river::simulate(&drawn, &seeds)?;
-    Ok(told.into_iter().map(|site| Site { record: site.record, flux: site.flux }).collect())
+    Ok(from.simulate(n, seed)?.into_iter().map(Site::from).collect())
 }
 
 impl Study for Train {

@@ -99,7 +99,8 @@ fn a_model_is_trained_for_the_sensors_of_a_file_and_infers_it() {
     model.save(&place).unwrap();
     let run = folder.path().join("run");
     assert_eq!(Model::folder(&run).unwrap(), place);
-    assert!(Model::folder(folder.path()).unwrap_err().to_string().contains("there is no model here"));
+    let runs_of_none = folder.path().join("ridge");
+    assert!(Model::folder(&runs_of_none).unwrap_err().to_string().contains("is no model folder"));
     let settings = json!({ "loggers": [path], "estimator": ["keery"], "model": run, "step": 900.0, "tune": false });
     conformance::check_with(&entry("flux/infer"), "default", settings, &folder.path().join("runs")).unwrap();
 }

@@ -5,7 +5,7 @@ use super::{Filter, Rule, Scorer, Stage};
 use crate::corpus::Vocabulary;
 use crate::discriminator::Platt;
 use crate::error::{Error, Result};
-use crate::generator::{find_folder, read_json, read_word_codec, write_codec, write_json};
+use crate::generator::{read_json, read_word_codec, write_codec, write_json};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use trueness_nn::burn::tensor::Device;
@@ -50,7 +50,7 @@ impl Filter {
     /// # Errors
     /// If a file is missing, damaged or does not fit the others; the message names it.
     pub fn load(path: &Path, device: &Device) -> Result<Self> {
-        let folder = find_folder(path, &[ABOUT], "filter")?;
+        let folder = trueness_core::run::find(path, &[ABOUT], "filter")?;
         let about: About = read_json(&folder.join(ABOUT))?;
         let wrong = |what: String| Error::parse(&folder.join(ABOUT), what);
         if about.schema_version != 1 {

@@ -155,46 +155,12 @@ fn read_words(folder: &Path) -> Result<Vocabulary> {
     }
 }
 
-/// The folder that a path means: itself, if it holds one of some files, or the one in a run's folder that
-/// does. `what` is what such a folder is called.
-pub(crate) fn find(path: &Path, files: &[&str], what: &str) -> Result<PathBuf> {
-    let holds = |folder: &Path| files.iter().any(|file| folder.join(file).exists());
-    if holds(path) {
-        return Ok(path.to_owned());
-    }
-    let mut found = Vec::new();
-    let mut look = vec![(path.to_owned(), 0)];
-    while let Some((folder, depth)) = look.pop() {
-        // A run's models lie at seed-N/stages/NAME/model.
-        for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
-            let inner = entry.path();
-            if holds(&inner) {
-                found.push(inner);
-            } else if depth < 3 && inner.is_dir() {
-                look.push((inner, depth + 1));
-            }
-        }
-    }
-    match found.as_slice() {
-        [one] => Ok(one.clone()),
-        [] => {
-            Err(Error::Input(format!("{} is no {what} folder: expected {} in it", path.display(), files.join(" or "))))
-        }
-        more => Err(Error::Input(format!(
-            "{} holds {} {what} folders: name one of them, for example {}",
-            path.display(),
-            more.len(),
-            more[0].display()
-        ))),
-    }
-}
-
 /// The files of a model folder, or of the run that trained it, in a fixed order.
 ///
 /// # Errors
 /// If it is none.
 pub fn files(path: &Path) -> Result<Vec<PathBuf>> {
-    let folder = find(path, &[ABOUT, "config.json"], "model")?;
+    let folder = trueness_core::run::find(path, &[ABOUT, "config.json"], "model")?;
     let listed = std::fs::read_dir(&folder).map_err(trueness_core::Error::io("read", &folder))?;
     let mut files: Vec<PathBuf> = listed.flatten().map(|entry| entry.path()).filter(|path| path.is_file()).collect();
     files.sort();
@@ -207,7 +173,7 @@ pub fn files(path: &Path) -> Result<Vec<PathBuf>> {
 /// If a file is missing, damaged or does not fit the others; the message names it.
 pub fn load(path: &Path, device: &Device) -> Result<Generator> {
     // The second is a folder of Hugging Face.
-    let folder = find(path, &[ABOUT, "config.json"], "model")?;
+    let folder = trueness_core::run::find(path, &[ABOUT, "config.json"], "model")?;
     if !folder.join(ABOUT).exists() {
         return of_hugging_face(&folder, device);
     }

@@ -18,7 +18,7 @@ mod verbs;
 pub use codec::{Codec, Coded, UNKNOWN};
 pub use evaluator::{Evaluator, evaluate};
 pub use folder::{Card, files, load};
-pub(crate) use folder::{find as find_folder, read_json, read_word_codec, write_codec, write_json};
+pub(crate) use folder::{read_json, read_word_codec, write_codec, write_json};
 pub use network::{Beginning, Kind, Network, NetworkKnobs, Sizes};
 pub(crate) use tool::in_stage;
 pub use tool::{TRAIN, Train, TrainKnobs};

@@ -7,6 +7,7 @@ use super::{
 };
 use crate::estimator::{Calibration, FluxSeries};
 use crate::logger::Record;
+use crate::river::Simulated;
 use crate::{DAY, Error, Result};
 use flate2::Compression;
 use flate2::read::GzDecoder;
@@ -37,6 +38,12 @@ pub struct Site {
     pub record: Record,
     /// Darcy flux in m/s at the record's times, positive downward; NaN where it is not known.
     pub flux: Vec<f64>,
+}
+
+impl From<Simulated> for Site {
+    fn from(site: Simulated) -> Self {
+        Self { record: site.record, flux: site.flux }
+    }
 }
 
 /// A training.
@@ -499,36 +506,12 @@ impl Model {
         Ok(trueness_core::write_atomically(&path, &packed)?)
     }
 
-    /// The folder of a model: the one that is named, or the one in a run of `trueness flux train`, by its first seed.
+    /// The folder of a model: the one that is named, or the one in a run of `trueness flux train`.
     ///
     /// # Errors
-    /// [`Error::File`] where there is none.
+    /// Where there is none, or more than one.
     pub fn folder(path: &Path) -> Result<PathBuf> {
-        let mut places = vec![path.to_owned()];
-        if let Ok(entries) = std::fs::read_dir(path) {
-            let mut seeds: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
-            seeds.sort();
-            for seed in seeds {
-                // A stage's folder has the hash of its inputs behind its name; one that is not finished ends in `.partial`.
-                let Ok(stages) = std::fs::read_dir(seed.join("stages")) else { continue };
-                let is_train =
-                    |name: &str| name == "train" || name.starts_with("train-") && !name.ends_with(".partial");
-                let mut stages: Vec<PathBuf> = stages
-                    .flatten()
-                    .filter(|entry| is_train(&entry.file_name().to_string_lossy()))
-                    .map(|entry| entry.path().join("model"))
-                    .collect();
-                stages.sort();
-                places.extend(stages);
-            }
-        }
-        places.into_iter().find(|place| place.join(MODEL).is_file()).ok_or_else(|| {
-            Error::file(
-                path,
-                None,
-                "expected a run of trueness flux train, or its model's folder: there is no model here",
-            )
-        })
+        Ok(trueness_core::run::find(path, &[MODEL], "model")?)
     }
 
     /// The files of a model, wherever [`Model::folder`] finds it.

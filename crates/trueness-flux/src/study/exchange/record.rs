@@ -1,16 +1,14 @@
 //! A record whose flux is known from heads: the first seven tenths to learn from, the last three to be measured on.
 
 use super::knobs::ExchangeKnobs;
-use super::simulated::{known, training};
+use super::simulated::training;
 use crate::estimator::learned::{Learner, Model, Site, Split};
 use crate::estimator::{Bed, FluxSeries, Inversion, Kalman};
 use crate::logger::{Reading, Record, read};
 use crate::medium::hydraulic_conductivity;
-use crate::river::{self, Simulated};
 use crate::study::score::{Score, measure};
 use crate::{DAY, Error, Result};
 use rand_distr::{Distribution, StandardNormal};
-use rayon::prelude::*;
 use std::path::Path;
 use std::sync::Arc;
 use trueness_core::{Estimate, Run, Seed};
@@ -87,15 +85,11 @@ fn days(found: &FluxSeries, truth: &[f64], step: f64) -> Vec<Score> {
 }
 
 /// Sites with the record's depths and step, a river and a bed drawn at random.
-fn alike(knobs: &ExchangeKnobs, record: &Record, seed: Seed) -> Result<Vec<Simulated>> {
-    let mut from = knobs.sites.clone();
+fn alike(knobs: &ExchangeKnobs, record: &Record, seed: Seed) -> Result<Vec<Site>> {
+    let mut from = knobs.sites.clone().with_sensors(&record.depths);
     (from.pattern.days, from.pattern.step) = (knobs.days, record.step);
-    from.pattern.sensors.depths.clone_from(&record.depths);
     from.pattern.sensors.noise = knobs.record_noise;
-    let n = knobs.train_sites as u64;
-    let drawn = (0..n).into_par_iter().map(|i| from.draw(seed.nth(i))).collect::<Result<Vec<_>>>()?;
-    let seeds: Vec<Seed> = (0..n).map(|i| seed.child("errors").nth(i)).collect();
-    river::simulate(&drawn, &seeds)
+    Ok(from.simulate(knobs.train_sites, seed)?.into_iter().map(Site::from).collect())
 }
 
 pub(super) fn run(knobs: &ExchangeKnobs, run: &mut Run<'_>) -> Result<()> {
@@ -128,7 +122,7 @@ pub(super) fn run(knobs: &ExchangeKnobs, run: &mut Run<'_>) -> Result<()> {
     let inversion = Inversion::default();
     let (before, after) = (inversion.fit(&first, &bed, watch)?, inversion.fit(&last, &bed, watch)?);
     tell(run, "inversion", score(&before.series, &flux[..n]), &after.series);
-    let simulated = known(alike(knobs, &record, seed.child("alike"))?);
+    let simulated = alike(knobs, &record, seed.child("alike"))?;
     for &learner in &knobs.learners {
         let mut best: Option<(f64, Model)> = None;
         for hours in WINDOWS {

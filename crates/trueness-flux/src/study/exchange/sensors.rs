@@ -1,11 +1,10 @@
 //! Which sensors matter: what is lost where one says nothing, what is left where some are taken away, and what physics says.
 
 use super::knobs::ExchangeKnobs;
-use super::simulated::{drawn, known, sites, training};
+use super::simulated::{drawn, sites, training};
 use crate::Result;
-use crate::estimator::learned::{Learner, Split};
+use crate::estimator::learned::{Learner, Site, Split};
 use crate::rank::{self, information};
-use crate::river;
 use crate::study::score::{efficiency, scores};
 use trueness_core::{Estimate, Run};
 
@@ -13,8 +12,8 @@ pub(super) fn run(knobs: &ExchangeKnobs, run: &mut Run<'_>) -> Result<()> {
     let (seed, watch) = (run.seed(), run.watch());
     let [noise, hours] = knobs.ranked_at;
     let train = sites(knobs, noise, "train", knobs.train_sites, seed)?;
-    let (drawn, seeds) = drawn(knobs, noise, "test", knobs.rank_sites, seed)?;
-    let test = known(river::simulate(&drawn, &seeds)?);
+    let drawn = drawn(knobs, noise, "test", knobs.rank_sites, seed)?;
+    let test: Vec<Site> = drawn.simulate()?.into_iter().map(Site::from).collect();
     for (done, &learner) in knobs.learners.iter().enumerate() {
         watch.step("importance", done as u64, knobs.learners.len() as u64)?;
         let training = training(knobs, learner, hours, Split::Held(knobs.calibration));
@@ -34,6 +33,6 @@ pub(super) fn run(knobs: &ExchangeKnobs, run: &mut Run<'_>) -> Result<()> {
         })?;
     }
     let depths = test.first().map(|site| site.record.depths.clone()).unwrap_or_default();
-    rank::measure_information(&depths, &information(&drawn, &seeds)?, run);
+    rank::measure_information(&depths, &information(&drawn)?, run);
     Ok(())
 }

@@ -4,9 +4,8 @@ use super::knobs::ExchangeKnobs;
 use super::subject;
 use crate::estimator::learned::{Learner, Site, Split, Training};
 use crate::estimator::{Bed, Calibration, FluxSeries, Inversion, Kalman};
-use crate::river::{self, Simulated};
+use crate::river::Drawn;
 use crate::study::score::{Score, measure, scores};
-use crate::train::{self, Drawn};
 use crate::{DAY, Result};
 use rayon::prelude::*;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,18 +15,12 @@ use trueness_core::{Estimate, Run, Seed, Watch};
 pub(super) fn drawn(knobs: &ExchangeKnobs, noise: f64, kind: &str, n: usize, seed: Seed) -> Result<Drawn> {
     let mut from = knobs.sites.clone();
     (from.pattern.days, from.pattern.step, from.pattern.sensors.noise) = (knobs.days, knobs.step, noise);
-    let seed = seed.child("sites").child(kind);
-    train::drawn(&from, n, seed)
+    from.draw_all(n, seed.child("sites").child(kind))
 }
 
 /// What the sensors of such sites say, and the flux that was there.
 pub(super) fn sites(knobs: &ExchangeKnobs, noise: f64, kind: &str, n: usize, seed: Seed) -> Result<Vec<Site>> {
-    let (drawn, seeds) = drawn(knobs, noise, kind, n, seed)?;
-    Ok(known(river::simulate(&drawn, &seeds)?))
-}
-
-pub(super) fn known(sites: Vec<Simulated>) -> Vec<Site> {
-    sites.into_iter().map(|site| Site { record: site.record, flux: site.flux }).collect()
+    Ok(drawn(knobs, noise, kind, n, seed)?.simulate()?.into_iter().map(Site::from).collect())
 }
 
 /// How a learner is trained here.
