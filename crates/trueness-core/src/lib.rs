@@ -22,7 +22,7 @@ mod watch;
 
 pub use error::{Error, Result, nearest};
 pub use estimate::{Estimate, LEVEL, Measure, mean_sd, normal_quantile, student_quantile, wilson};
-pub use run::{AtomicFile, Run, write_atomically};
+pub use run::{AtomicFile, Run, find_folder, write_atomically};
 pub use seed::{Rng, SEED_LIMIT, Seed};
 pub use study::{Findings, Study, StudyEntry, StudySource};
 pub use watch::{Cancel, Clock, Progress, Silent, Stopped, Watch};

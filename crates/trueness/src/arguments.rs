@@ -23,7 +23,7 @@ struct Cli {
     command: Cmd,
 }
 
-/// Options that several commands share. Each command offers those that act there, see [`offered`].
+/// Options that several commands share. Each command offers those that act there, see [`offered`]; a toolkit's verb says which.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Running and printing")]
 pub(crate) struct Common {
@@ -50,18 +50,16 @@ pub(crate) struct Common {
     pub(crate) resume: Option<PathBuf>,
 }
 
-/// The shared options of commands that make a run.
-const OF_RUNS: [&str; 7] = ["out", "force", "seed", "threads", "json", "quiet", "resume"];
+/// Names of shared options.
+pub(crate) type Shared = &'static [&'static str];
 
-/// The shared options that act in a command.
-fn offered(command: &str) -> &'static [&'static str] {
+/// The shared options of commands that make a run.
+pub(crate) const OF_RUNS: Shared = &["out", "force", "seed", "threads", "json", "quiet", "resume"];
+
+/// The shared options that act in a command that is no toolkit's.
+fn offered(command: &str) -> Shared {
     match command {
-        "run" | "text compare" | "text train" | "text filter train" => &OF_RUNS,
-        "flux infer" | "flux simulate" | "flux train" | "flux rank-sensors" => &OF_RUNS,
-        "flux check" => &["threads", "json", "quiet"],
-        "text split" => &["out", "force", "seed", "json", "quiet"],
-        "text stats" | "text score" => &["seed", "threads", "json", "quiet"],
-        "text sample" | "text filter apply" => &["seed", "threads", "quiet"],
+        "run" => OF_RUNS,
         "report" => &["json", "quiet"],
         "list" | "explain" | "compare" => &["json"],
         _ => &[],
@@ -69,9 +67,9 @@ fn offered(command: &str) -> &'static [&'static str] {
 }
 
 /// A command with the shared options that act in it.
-fn with_common(command: clap::Command, name: &str) -> clap::Command {
+fn with_common(command: clap::Command, shared: Shared) -> clap::Command {
     let all = Common::augment_args(clap::Command::new("all"));
-    let mine = all.get_arguments().filter(|arg| offered(name).contains(&arg.get_id().as_str())).cloned();
+    let mine = all.get_arguments().filter(|arg| shared.contains(&arg.get_id().as_str())).cloned();
     command.args(mine.collect::<Vec<_>>())
 }
 
@@ -194,13 +192,12 @@ fn verbs(toolkit: crate::toolkit::Toolkit) -> clap::Command {
     let mut command = group(toolkit.name, toolkit.about);
     let mut filter = group("filter", "Keep those generated sentences that could be real");
     for tool in toolkit.tools {
-        let name = format!("{} {}", toolkit.name, tool.verb);
-        let resumable = offered(&name).contains(&"resume");
+        let resumable = tool.shared.contains(&"resume");
         let (group, verb) = tool.verb.split_once(' ').unwrap_or(("", tool.verb));
         let verb = schema::command(verb, tool.about, &tool.knobs, resumable).after_help(tool.after);
         match group {
-            "" => command = command.subcommand(with_common(verb, &name)),
-            _ => filter = filter.subcommand(with_common(verb, &name)),
+            "" => command = command.subcommand(with_common(verb, tool.shared)),
+            _ => filter = filter.subcommand(with_common(verb, tool.shared)),
         }
     }
     if filter.has_subcommands() { command.subcommand(filter) } else { command }
@@ -211,7 +208,7 @@ pub(crate) fn command() -> anyhow::Result<clap::Command> {
     let mut command = Cli::command();
     let names: Vec<String> = command.get_subcommands().map(|command| command.get_name().to_owned()).collect();
     for name in &names {
-        command = command.mut_subcommand(name, |command| with_common(command, name));
+        command = command.mut_subcommand(name, |command| with_common(command, offered(name)));
     }
     for toolkit in crate::toolkit::toolkits()? {
         command = command.subcommand(verbs(toolkit));

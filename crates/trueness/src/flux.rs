@@ -1,6 +1,6 @@
 //! The flux toolkit's verbs.
 
-use crate::arguments::Common;
+use crate::arguments::{Common, OF_RUNS};
 use crate::toolkit::{Tool, in_pool, resolve, study};
 use serde_json::Value;
 use std::process::ExitCode;
@@ -21,6 +21,7 @@ pub(crate) fn tools() -> anyhow::Result<Vec<Tool>> {
             after: "Example: trueness flux infer rod.csv.gz --estimator all --time-zone America/Los_Angeles --out my-site",
             knobs: knobs::list::<InferKnobs>()?,
             schema: knobs::schema_of::<InferKnobs>(),
+            shared: OF_RUNS,
         },
         Tool {
             verb: "check",
@@ -28,6 +29,7 @@ pub(crate) fn tools() -> anyhow::Result<Vec<Tool>> {
             after: "Example: trueness flux check rod.csv.gz --time-zone America/Los_Angeles",
             knobs: knobs::list::<CheckKnobs>()?,
             schema: knobs::schema_of::<CheckKnobs>(),
+            shared: &["threads", "json", "quiet"],
         },
         Tool {
             verb: "simulate",
@@ -35,6 +37,7 @@ pub(crate) fn tools() -> anyhow::Result<Vec<Tool>> {
             after: "Example: trueness flux simulate site.toml --out my-site",
             knobs: knobs::list::<SimulateKnobs>()?,
             schema: knobs::schema_of::<SimulateKnobs>(),
+            shared: OF_RUNS,
         },
         Tool {
             verb: "rank-sensors",
@@ -42,6 +45,7 @@ pub(crate) fn tools() -> anyhow::Result<Vec<Tool>> {
             after: "Example: trueness flux rank-sensors rod.csv.gz --noise 0.02\nExample: trueness flux rank-sensors --depths 0,0.1,0.2,0.5",
             knobs: knobs::list::<RankKnobs>()?,
             schema: knobs::schema_of::<RankKnobs>(),
+            shared: OF_RUNS,
         },
         Tool {
             verb: "train",
@@ -49,6 +53,7 @@ pub(crate) fn tools() -> anyhow::Result<Vec<Tool>> {
             after: "Example: trueness flux train rod.csv.gz --learner boosting --noise 0.02 --out my-model",
             knobs: knobs::list::<TrainKnobs>()?,
             schema: knobs::schema_of::<TrainKnobs>(),
+            shared: OF_RUNS,
         },
     ])
 }

@@ -30,6 +30,11 @@ fn position(knob: &Knob) -> Option<usize> {
     knob.schema.get("x-position").and_then(Value::as_u64).and_then(|p| usize::try_from(p).ok())
 }
 
+/// Whether a knob is marked in its schema: `x-files` for a list of files, `x-optional` for a position that may be left out.
+fn says(knob: &Knob, mark: &str) -> bool {
+    knob.schema.get(mark).and_then(Value::as_bool).unwrap_or(false)
+}
+
 fn shown(default: &Value) -> Option<String> {
     match default {
         Value::Null => None,
@@ -50,7 +55,6 @@ pub(crate) fn command(verb: &'static str, about: &'static str, knobs: &[Knob], r
         // A full stop ends a sentence in the documentation, but not a line of help.
         let mut help = knob.help.trim_end_matches('.').to_owned();
         let is_list = shape(knob) == Shape::Many;
-        let of_words = knob.schema.pointer("/items/type").and_then(Value::as_str) == Some("string");
         let named = choices(knob.schema.get("items").unwrap_or(&knob.schema));
         if let Some(names) = named.filter(|_| position(knob).is_none()) {
             help.push_str(&format!(" [{}]", names.join(", ")));
@@ -62,7 +66,11 @@ pub(crate) fn command(verb: &'static str, about: &'static str, knobs: &[Knob], r
             // Some positions can be left out where another option stands for them.
             let instead = knob.schema.get("x-instead").and_then(Value::as_str).map(str::to_owned);
             let instead: Vec<String> = instead.into_iter().chain(resumable.then(|| "resume".to_owned())).collect();
-            arg = if instead.is_empty() { arg.required(true) } else { arg.required_unless_present_any(instead) };
+            arg = match instead.is_empty() {
+                _ if says(knob, "x-optional") => arg,
+                true => arg.required(true),
+                false => arg.required_unless_present_any(instead),
+            };
             if is_list {
                 arg = arg.num_args(1..);
             }
@@ -75,9 +83,7 @@ pub(crate) fn command(verb: &'static str, about: &'static str, knobs: &[Knob], r
                 // Without the equals sign a flag would take the next position for its value.
                 Shape::Flag => arg = arg.num_args(0..=1).require_equals(true).default_missing_value("true"),
                 // Lists of files are separated by spaces, lists of names by commas too.
-                Shape::Many if of_words && (knob.help.contains("file") || knob.help.contains("Files")) => {
-                    arg = arg.num_args(1..);
-                }
+                Shape::Many if says(knob, "x-files") => arg = arg.num_args(1..),
                 Shape::Many => arg = arg.value_delimiter(','),
                 Shape::One => {}
             }

@@ -1,6 +1,6 @@
 //! The text toolkit's verbs.
 
-use crate::arguments::Common;
+use crate::arguments::{Common, OF_RUNS};
 use crate::host::SystemClock;
 use crate::terminal;
 use crate::toolkit::{Tool, in_pool, pooled, resolve, study};
@@ -23,6 +23,7 @@ pub(crate) fn tools() -> anyhow::Result<Vec<Tool>> {
             after: "Example: trueness text compare real.txt mine.txt yours.txt --only dd,bleu",
             knobs: knobs::list::<CompareKnobs>()?,
             schema: knobs::schema_of::<CompareKnobs>(),
+            shared: OF_RUNS,
         },
         Tool {
             verb: "split",
@@ -30,6 +31,7 @@ pub(crate) fn tools() -> anyhow::Result<Vec<Tool>> {
             after: "Example: trueness text split a.txt b.txt --shares 0.8,0.1,0.1 --names train,valid,test --out parts",
             knobs: knobs::list::<SplitKnobs>()?,
             schema: knobs::schema_of::<SplitKnobs>(),
+            shared: &["out", "force", "seed", "json", "quiet"],
         },
         Tool {
             verb: "stats",
@@ -37,6 +39,7 @@ pub(crate) fn tools() -> anyhow::Result<Vec<Tool>> {
             after: "Example: trueness text stats train.txt test.txt",
             knobs: knobs::list::<StatsKnobs>()?,
             schema: knobs::schema_of::<StatsKnobs>(),
+            shared: &["seed", "threads", "json", "quiet"],
         },
         Tool {
             verb: "train",
@@ -44,6 +47,7 @@ pub(crate) fn tools() -> anyhow::Result<Vec<Tool>> {
             after: "Example: trueness text train captions.txt --model lstm --out my-lstm",
             knobs: knobs::list::<TrainKnobs>()?,
             schema: knobs::schema_of::<TrainKnobs>(),
+            shared: OF_RUNS,
         },
         Tool {
             verb: "sample",
@@ -51,6 +55,7 @@ pub(crate) fn tools() -> anyhow::Result<Vec<Tool>> {
             after: "Example: trueness text sample my-lstm --n 1000 --temperature 0.9 > samples.txt",
             knobs: knobs::list::<SampleKnobs>()?,
             schema: knobs::schema_of::<SampleKnobs>(),
+            shared: &["seed", "threads", "quiet"],
         },
         Tool {
             verb: "score",
@@ -58,6 +63,7 @@ pub(crate) fn tools() -> anyhow::Result<Vec<Tool>> {
             after: "Example: trueness text score my-lstm held-out.txt",
             knobs: knobs::list::<ScoreKnobs>()?,
             schema: knobs::schema_of::<ScoreKnobs>(),
+            shared: &["seed", "threads", "json", "quiet"],
         },
         Tool {
             verb: "filter train",
@@ -65,6 +71,7 @@ pub(crate) fn tools() -> anyhow::Result<Vec<Tool>> {
             after: "Example: trueness text filter train real.txt generated.txt --accept 0.5 --out my-filter",
             knobs: knobs::list::<FilterTrainKnobs>()?,
             schema: knobs::schema_of::<FilterTrainKnobs>(),
+            shared: OF_RUNS,
         },
         Tool {
             verb: "filter apply",
@@ -72,6 +79,7 @@ pub(crate) fn tools() -> anyhow::Result<Vec<Tool>> {
             after: "Example: my-generator | trueness text filter apply my-filter --rejected rejected.txt > kept.txt",
             knobs: knobs::list::<ApplyKnobs>()?,
             schema: knobs::schema_of::<ApplyKnobs>(),
+            shared: &["seed", "threads", "quiet"],
         },
     ])
 }

@@ -1,6 +1,6 @@
 //! What the verbs of all toolkits share.
 
-use crate::arguments::Common;
+use crate::arguments::{Common, Shared};
 use crate::execute::resume::Asked;
 use crate::host::SystemClock;
 use crate::progress::Bars;
@@ -62,6 +62,8 @@ pub(crate) struct Tool {
     pub(crate) after: &'static str,
     pub(crate) knobs: Vec<Knob>,
     pub(crate) schema: Value,
+    /// The shared options that act in it.
+    pub(crate) shared: Shared,
 }
 
 /// A verb that is a study of its own: it has a run folder, and can be resumed.

@@ -11,7 +11,7 @@ const DEEPEST: usize = 3;
 ///
 /// # Errors
 /// [`Error::Input`] where there is none, or more than one.
-pub fn find(path: &Path, files: &[&str], what: &str) -> Result<PathBuf> {
+pub fn find_folder(path: &Path, files: &[&str], what: &str) -> Result<PathBuf> {
     let holds = |folder: &Path| files.iter().any(|file| folder.join(file).exists());
     if holds(path) {
         return Ok(path.to_owned());

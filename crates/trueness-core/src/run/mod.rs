@@ -13,7 +13,7 @@ mod stage;
 
 pub use atomic::{AtomicFile, Staging, write_atomically};
 pub use checkpoint::{Checkpoint, Checkpoints};
-pub use find::find;
+pub use find::find_folder;
 pub use folder::{Machine, Program, RunFolder, RunInfo};
 pub use inputs::InputFile;
 pub use memory::Memory;

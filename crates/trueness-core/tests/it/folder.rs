@@ -184,3 +184,21 @@ fn a_failed_finish_counts_no_time_and_leaves_the_run_open() {
     let now = trueness_core::run::folder::read_info(&path).unwrap();
     assert_eq!((now.exit.as_deref(), now.seconds), (Some("failed: disk full"), 3.0));
 }
+
+#[test]
+fn what_a_stage_left_is_found_below_its_run_and_what_is_not_finished_is_passed_over() {
+    let run = tempfile::tempdir().unwrap();
+    let place = |name: &str| run.path().join(name);
+    let put = |name: &str| {
+        std::fs::create_dir_all(place(name)).unwrap();
+        std::fs::write(place(name).join("model.json"), "{}").unwrap();
+    };
+    let find = |path: &std::path::Path| trueness_core::find_folder(path, &["model.json"], "model");
+    put("seed-0/stages/train-00ff.partial/model");
+    assert!(find(run.path()).unwrap_err().to_string().contains("is no model folder: expected model.json"));
+    put("seed-0/stages/train-00aa/model");
+    let model = place("seed-0/stages/train-00aa/model");
+    assert_eq!([find(run.path()).unwrap(), find(&model).unwrap()], [model.clone(), model]);
+    put("seed-1/stages/train-00bb/model");
+    assert!(find(run.path()).unwrap_err().to_string().contains("holds 2 model folders"));
+}

@@ -2,7 +2,7 @@
 
 use super::knobs::{InferKnobs, Method};
 use super::report;
-use crate::estimator::learned::Model;
+use crate::estimator::learned::{MODEL_FILE, Model};
 use crate::estimator::{Bed, Calibration, DIFFUSIVITY, Diurnal, FluxSeries, Inversion, Kalman, Pair, residuals};
 use crate::logger::Record;
 use crate::river::{Simulated, Sites};
@@ -78,7 +78,7 @@ impl Study for Infer {
     fn inputs(&self, knobs: &InferKnobs) -> trueness_core::Result<Vec<PathBuf>> {
         let mut files: Vec<PathBuf> = knobs.loggers.iter().map(PathBuf::from).collect();
         if !knobs.model.is_empty() {
-            files.extend(Model::files(Path::new(&knobs.model))?);
+            files.extend(Model::files(&model_folder(knobs)?));
         }
         Ok(files)
     }
@@ -123,7 +123,7 @@ impl Study for Infer {
                 run.keep("sensors", &sensors)?;
             }
             InferUnit::Model => {
-                let model = Model::load(&Model::folder(Path::new(&knobs.model))?)?;
+                let model = Model::load(&model_folder(knobs)?)?;
                 let inferred = Inferred {
                     name: format!("{} (trained)", model.learner().name()),
                     flux: per_day(&model.infer(&record)?),
@@ -160,6 +160,11 @@ fn every(record: &Record) -> usize {
 fn thinned(record: &Record, values: &[Vec<f64>]) -> Vec<Vec<Option<f64>>> {
     let known = |value: &f64| value.is_finite().then_some(*value);
     values.iter().map(|values| values.iter().step_by(every(record)).map(known).collect()).collect()
+}
+
+/// The folder of the model that is named, or of the one in the run that is.
+fn model_folder(knobs: &InferKnobs) -> trueness_core::Result<PathBuf> {
+    trueness_core::find_folder(Path::new(&knobs.model), &[MODEL_FILE], "model")
 }
 
 fn per_day(series: &FluxSeries) -> Vec<Option<[f64; 3]>> {

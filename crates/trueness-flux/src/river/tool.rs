@@ -27,7 +27,7 @@ const DRAWN: usize = 1500;
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub struct SimulateKnobs {
     /// A TOML file that describes the site; a bed of sand and gravel at a dammed river without one.
-    #[schemars(extend("x-position" = 1))]
+    #[schemars(extend("x-position" = 1, "x-optional" = true))]
     pub site: String,
     /// How many sites; those of more than one are drawn at random around it.
     #[schemars(range(min = 1, max = 100))]

@@ -37,7 +37,7 @@ pub enum TrainUnit {
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub struct TrainKnobs {
     /// Logger files whose depths are taken; the depths that are given, where no file is named.
-    #[schemars(extend("x-position" = 1, "x-instead" = "depths"))]
+    #[schemars(extend("x-position" = 1, "x-optional" = true))]
     pub loggers: Vec<String>,
     /// Depths in m below the bed of the sensors, one a sensor of the files; 0 or less is the river itself.
     pub depths: Vec<f64>,

@@ -6,16 +6,13 @@ use rayon::prelude::*;
 use trueness_core::Seed;
 use trueness_flux::DAY;
 use trueness_flux::estimator::{Bed, Calibration, Diurnal};
-use trueness_flux::river::{self, Sites};
+use trueness_flux::river::Sites;
 
 #[test]
 fn calibrated_intervals_of_closed_forms_hold_the_flux_of_other_sites() {
     let mut sites = Sites::default();
     (sites.pattern.days, sites.pattern.step, sites.pattern.sensors.noise) = (5.0, 900.0, 0.05);
-    let seed = Seed::new(41);
-    let drawn: Vec<_> = (0..600).map(|i| sites.draw(seed.nth(i)).unwrap()).collect();
-    let seeds: Vec<Seed> = (0..600).map(|i| seed.child("errors").nth(i)).collect();
-    let told = river::simulate(&drawn, &seeds).unwrap();
+    let told = sites.simulate(600, Seed::new(41)).unwrap();
     let bed = Bed { noise: 0.05, ..Bed::default() };
     let methods = [Diurnal::Amplitude, Diurnal::Phase, Diurnal::Keery, Diurnal::Combined];
     let covered: Vec<(Diurnal, f64, f64)> = methods

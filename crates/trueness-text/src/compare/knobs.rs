@@ -57,8 +57,10 @@ pub struct CompareKnobs {
     #[schemars(range(min = 1, max = 100))]
     pub classifier_seeds: u32,
     /// Files with P(real) of every sentence, one number a line, instead of a classifier: one for the real text, then one for each candidate.
+    #[schemars(extend("x-files" = true))]
     pub scores: Vec<String>,
     /// Embeddings (.npy or .safetensors) instead of hashed n-grams: one file for the real text, then one for each candidate.
+    #[schemars(extend("x-files" = true))]
     pub embeddings: Vec<String>,
     /// What the generators were trained on, to tell what they know by heart.
     pub trained_on: String,

@@ -50,7 +50,7 @@ impl Filter {
     /// # Errors
     /// If a file is missing, damaged or does not fit the others; the message names it.
     pub fn load(path: &Path, device: &Device) -> Result<Self> {
-        let folder = trueness_core::run::find(path, &[ABOUT], "filter")?;
+        let folder = trueness_core::find_folder(path, &[ABOUT], "filter")?;
         let about: About = read_json(&folder.join(ABOUT))?;
         let wrong = |what: String| Error::parse(&folder.join(ABOUT), what);
         if about.schema_version != 1 {

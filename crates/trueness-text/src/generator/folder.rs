@@ -160,7 +160,7 @@ fn read_words(folder: &Path) -> Result<Vocabulary> {
 /// # Errors
 /// If it is none.
 pub fn files(path: &Path) -> Result<Vec<PathBuf>> {
-    let folder = trueness_core::run::find(path, &[ABOUT, "config.json"], "model")?;
+    let folder = trueness_core::find_folder(path, &[ABOUT, "config.json"], "model")?;
     let listed = std::fs::read_dir(&folder).map_err(trueness_core::Error::io("read", &folder))?;
     let mut files: Vec<PathBuf> = listed.flatten().map(|entry| entry.path()).filter(|path| path.is_file()).collect();
     files.sort();
@@ -173,7 +173,7 @@ pub fn files(path: &Path) -> Result<Vec<PathBuf>> {
 /// If a file is missing, damaged or does not fit the others; the message names it.
 pub fn load(path: &Path, device: &Device) -> Result<Generator> {
     // The second is a folder of Hugging Face.
-    let folder = trueness_core::run::find(path, &[ABOUT, "config.json"], "model")?;
+    let folder = trueness_core::find_folder(path, &[ABOUT, "config.json"], "model")?;
     if !folder.join(ABOUT).exists() {
         return of_hugging_face(&folder, device);
     }

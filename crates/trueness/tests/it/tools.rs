@@ -219,3 +219,24 @@ fn depths_stand_for_the_files_they_would_come_from() {
         assert!(!error.contains("LOGGER") && !error.contains("required"), "{verb}: {error}");
     }
 }
+
+#[test]
+fn what_is_simulated_is_learned_and_inferred_by_the_model_that_was_trained() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str]| super::succeed(folder.path(), arguments);
+    let depths = ["--depths", "0.01,0.05,0.15"];
+    let small = ["--n-sites", "20", "--n-test", "5", "--days", "2", "--learner", "ridge", "--out", "model"];
+    run(&[&["flux", "train"], &depths[..], &small[..]].concat());
+    std::fs::write(
+        folder.path().join("site.toml"),
+        "days = 3.0\nstep = 900.0\n[sensors]\ndepths = [0.01, 0.05, 0.15]\nnoise = 0.02\n",
+    )
+    .unwrap();
+    run(&["flux", "simulate", "site.toml", "--out", "site"]);
+    run(&["flux", "infer", "site/temperatures.csv", "--estimator", "keery", "--model", "model", "--out", "flux"]);
+    let text = std::fs::read_to_string(folder.path().join("flux/flux.csv")).unwrap();
+    assert!(text.lines().filter(|line| line.contains(",ridge (trained),") && !line.ends_with(",gap")).count() > 100);
+    assert!(
+        super::fail(folder.path(), &["flux", "infer", "site/temperatures.csv", "--model", "site"], 2).contains("model")
+    );
+}

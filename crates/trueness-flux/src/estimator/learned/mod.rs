@@ -12,6 +12,7 @@ mod split;
 mod trees;
 
 pub use features::{Features, Table};
+pub(crate) use model::MODEL as MODEL_FILE;
 pub use model::{Model, Site, Training};
 pub use network::{Network, NetworkKnobs, Shape};
 pub use ridge::Ridge;

@@ -21,7 +21,7 @@ use std::sync::Arc;
 use trueness_core::{Seed, Watch};
 
 /// The files of a model.
-const MODEL: &str = "model.json.gz";
+pub(crate) const MODEL: &str = "model.json.gz";
 const WEIGHTS: &str = "weights.safetensors";
 const FORMAT: &str = "trueness-flux-model-1";
 
@@ -506,26 +506,15 @@ impl Model {
         Ok(trueness_core::write_atomically(&path, &packed)?)
     }
 
-    /// The folder of a model: the one that is named, or the one in a run of `trueness flux train`.
-    ///
-    /// # Errors
-    /// Where there is none, or more than one.
-    pub fn folder(path: &Path) -> Result<PathBuf> {
-        Ok(trueness_core::run::find(path, &[MODEL], "model")?)
-    }
-
-    /// The files of a model, wherever [`Model::folder`] finds it.
-    ///
-    /// # Errors
-    /// As [`Model::folder`].
-    pub fn files(path: &Path) -> Result<Vec<PathBuf>> {
-        let mut folder = Self::folder(path)?;
+    /// The files of a model's folder, in a fixed order.
+    pub fn files(folder: &Path) -> Vec<PathBuf> {
+        let mut folder = folder.to_owned();
         let mut files = Vec::new();
         while folder.join(MODEL).is_file() {
             files.extend([MODEL, WEIGHTS].map(|name| folder.join(name)).into_iter().filter(|file| file.is_file()));
             folder.push("base");
         }
-        Ok(files)
+        files
     }
 
     /// Reads a model from a folder.
