@@ -1,7 +1,7 @@
 //! The ranking of sensors as a study: it has a run folder, can be resumed, and ends in a report.
 
 use super::information;
-use super::learned::{EXCHANGES, IMPORTANT, Importance, greedy, importance};
+use super::learned::{Importance, greedy, importance};
 use crate::Result;
 use crate::estimator::learned::Site;
 use crate::river::Simulated;
@@ -9,7 +9,7 @@ use crate::study::score::{Score, measure, scores};
 use crate::train::TrainKnobs;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
-use trueness_core::report::{Axis, Figure, Kind, Point, Report, Series, Table};
+use trueness_core::report::{Axis, Figure, Kind, Point, Report, Series, Table, format_estimate};
 use trueness_core::{Estimate, Findings, Run, Study, StudySource};
 
 /// The files that describe the tool.
@@ -43,14 +43,10 @@ fn centimetres(depth: f64) -> String {
 }
 
 pub(crate) fn measure_importance(found: &Importance, learner: &str, run: &mut Run<'_>) {
-    let n = found.n as u64;
     for (depth, lost) in found.depths.iter().zip(&found.lost) {
-        let method = format!("efficiency lost where the sensor's record is another site's, {EXCHANGES} times");
-        let subject = format!("{learner}/{}", centimetres(*depth));
-        run.measure("importance", &subject, Estimate::uncertain(*lost, n, method), "");
+        run.measure("importance", &format!("{learner}/{}", centimetres(*depth)), lost.clone(), "");
     }
-    let method = format!("sensors with at least {IMPORTANT} of the largest importance");
-    run.measure("important", learner, Estimate::uncertain(found.important() as f64, n, method), "");
+    run.measure("important", learner, found.important.clone(), "");
 }
 
 pub(crate) fn measure_information(depths: &[f64], found: &[Vec<f64>], run: &mut Run<'_>) {
@@ -120,10 +116,10 @@ impl Study for Rank {
             .x(Axis::new("depth").unit("cm"))
             .y(Axis::new("information").unit("(d/m)²"))
             .series(series);
-        let important = found("important", name).and_then(|estimate| estimate.value).unwrap_or(f64::NAN);
+        let important = found("important", name).map_or_else(|| "none".to_owned(), |found| format_estimate(&found));
         Ok(report
             .lead(format!(
-                "{name}, trained on {} simulated sites, takes {important:.0} of {} sensors as important.",
+                "{name}, trained on {} simulated sites, takes {important} of {} sensors as important.",
                 knobs.n_sites,
                 depths.len()
             ))
@@ -148,7 +144,7 @@ fn ranked(knobs: &RankKnobs, unit: RankUnit, run: &mut Run<'_>) -> Result<()> {
     if unit == RankUnit::Importance {
         let model = training.run(&train, None, None, seed.child("fit"), watch)?;
         run.keep("depths", &model.depths().to_vec())?;
-        measure_importance(&importance(&model, &test)?, name, run);
+        measure_importance(&importance(&model, &test, seed.child("bootstrap"))?, name, run);
         return Ok(());
     }
     let mut left = Vec::new();

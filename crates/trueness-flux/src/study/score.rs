@@ -10,7 +10,7 @@ use trueness_core::{Estimate, Run, Seed};
 /// Which times are looked at: all, those with water going up or down, and those with a flux of some size in m/d.
 pub(crate) const CLASSES: [&str; 6] = ["all", "up", "down", "small", "middle", "large"];
 
-const RESAMPLES: usize = 500;
+pub(crate) const RESAMPLES: usize = 500;
 
 /// Sums over the times of a class: count, squared errors, fluxes, their squares, times within the interval, widths.
 #[derive(Clone, Copy, Default)]
@@ -64,8 +64,8 @@ pub(crate) fn scores(model: &Model, sites: &[Site]) -> Result<Vec<Score>> {
 }
 
 /// The efficiency over all sites.
-pub(crate) fn efficiency(scores: &[Score]) -> f64 {
-    figures(total(scores.iter(), 0))[0]
+pub(crate) fn efficiency<'a>(scores: impl Iterator<Item = &'a Score>) -> f64 {
+    figures(total(scores, 0))[0]
 }
 
 /// Measures all classes of an estimator; intervals are bootstrapped over sites or blocks.
@@ -76,9 +76,8 @@ pub(crate) fn measure(run: &mut Run<'_>, subject: &str, scores: &[Score], over: 
             figures(total(drawn.iter().map(|&i| &scores[i as usize]), class))
         });
         for (i, ((figure, unit), value)) in FIGURES.iter().zip(figures(whole)).enumerate() {
-            let mut values: Vec<f64> =
+            let values: Vec<f64> =
                 replicates.iter().map(|figures| figures[i]).filter(|value| value.is_finite()).collect();
-            values.sort_by(f64::total_cmp);
             let estimate = match whole.0[0] > 1.0 && value.is_finite() && values.len() > RESAMPLES / 2 {
                 true => {
                     let (low, high) = percentile_interval(&values);

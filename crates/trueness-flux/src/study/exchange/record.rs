@@ -116,7 +116,8 @@ pub(super) fn run(knobs: &ExchangeKnobs, run: &mut Run<'_>) -> Result<()> {
     let kalman = Kalman::default();
     let start = Bed { noise: knobs.record_noise.max(2e-3), ..Bed::default() };
     let bed = kalman.tune(&first, &start, 7.0, watch)?.bed;
-    let score = |found: &FluxSeries, truth: &[f64]| crate::study::score::efficiency(&days(found, truth, record.step));
+    let score =
+        |found: &FluxSeries, truth: &[f64]| crate::study::score::efficiency(days(found, truth, record.step).iter());
     let (before, after) = (kalman.smooth(&first, &bed)?, kalman.smooth(&last, &bed)?);
     tell(run, "kalman", score(&before, &flux[..n]), &after);
     let inversion = Inversion::default();

@@ -75,11 +75,7 @@ pub(super) fn write(knobs: &ExchangeKnobs, findings: &Findings, mut report: Repo
         .numbers("mean width, m/d");
     for &noise in &knobs.noise {
         for name in names(knobs) {
-            let windows: Vec<Option<f64>> = match window(&name, 0.0) {
-                Some(_) => knobs.smoothing.iter().copied().map(Some).collect(),
-                None => vec![None],
-            };
-            for window in windows {
+            for window in windows(knobs, &name) {
                 let subject = subject(&name, noise, window);
                 let [all, up, down] = ["all", "up", "down"].map(|class| found(&of("coverage", class), &subject).into());
                 coverage = coverage.row([subject.clone().into(), all, up, down, found("width", &subject).into()]);
@@ -109,6 +105,14 @@ fn window(name: &str, hours: f64) -> Option<f64> {
     (!PHYSICS.contains(&name)).then_some(hours)
 }
 
+/// The smoothing windows that an estimator was run with.
+fn windows(knobs: &ExchangeKnobs, name: &str) -> Vec<Option<f64>> {
+    match window(name, 0.0) {
+        Some(_) => knobs.smoothing.iter().copied().map(Some).collect(),
+        None => vec![None],
+    }
+}
+
 type Found<'a> = dyn Fn(&str, &str) -> Option<Estimate> + 'a;
 
 fn table(knobs: &ExchangeKnobs, noise: f64, found: &Found<'_>) -> Table {
@@ -119,11 +123,7 @@ fn table(knobs: &ExchangeKnobs, noise: f64, found: &Found<'_>) -> Table {
         .numbers("up")
         .numbers("down");
     for name in names(knobs) {
-        let windows: Vec<Option<f64>> = match window(&name, 0.0) {
-            Some(_) => knobs.smoothing.iter().copied().map(Some).collect(),
-            None => vec![None],
-        };
-        for window in windows {
+        for window in windows(knobs, &name) {
             let subject = subject(&name, noise, window);
             let [all, up, down] = ["all", "up", "down"].map(|class| found(&of("nse", class), &subject).into());
             let smoothing = match window {

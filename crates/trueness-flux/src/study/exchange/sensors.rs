@@ -18,13 +18,13 @@ pub(super) fn run(knobs: &ExchangeKnobs, run: &mut Run<'_>) -> Result<()> {
         watch.step("importance", done as u64, knobs.learners.len() as u64)?;
         let training = training(knobs, learner, hours, Split::Held(knobs.calibration));
         let model = training.run(&train, None, None, seed.child("learner").child(learner.name()), watch)?;
-        rank::measure_importance(&rank::importance(&model, &test)?, learner.name(), run);
+        rank::measure_importance(&rank::importance(&model, &test, seed.child("bootstrap"))?, learner.name(), run);
     }
     for learner in [Learner::Boosting].into_iter().filter(|learner| knobs.learners.contains(learner)) {
         let training = training(knobs, learner, hours, Split::Held(knobs.calibration));
         let seed = seed.child("greedy").child(learner.name());
         rank::greedy(&training, &train, seed, watch, |depths, model, subset| {
-            let found = efficiency(&scores(model, &subset(&test))?);
+            let found = efficiency(scores(model, &subset(&test))?.iter());
             let names: Vec<String> = depths.iter().map(|depth| format!("{:.1}", 100.0 * depth)).collect();
             let method = format!("sensors at {} cm, chosen by sites held out in training", names.join(", "));
             let subject = format!("{}/{} sensors", learner.name(), names.len());

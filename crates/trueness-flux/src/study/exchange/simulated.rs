@@ -46,7 +46,7 @@ pub(super) fn run(knobs: &ExchangeKnobs, noise: f64, run: &mut Run<'_>) -> Resul
             let model = training.run(&train, None, None, seed.child("learner").child(learner.name()), watch)?;
             let subject = subject(learner.name(), noise, Some(hours));
             let n = (knobs.train_sites as f64 * knobs.calibration) as u64;
-            run.measure("nse-held", &subject, Estimate::exact(model.efficiency(), "on held-out sites").n(n), "");
+            run.measure("nse-held", &subject, Estimate::uncertain(model.efficiency(), n, "on held-out sites"), "");
             measure(run, &subject, &scores(&model, &test)?, "sites", seed.child("bootstrap"));
         }
     }
