@@ -57,7 +57,9 @@ pub(super) fn interval(value: f64, low: Option<f64>, high: Option<f64>, expected
     }
     let largest = [Some(value), low, high].into_iter().flatten().map(f64::abs).fold(0.0, f64::max);
     let width = high.unwrap_or(value) - low.unwrap_or(value);
-    let decimals = decimals(width / 3.0, largest);
+    // Counts that agree, over seeds for example, are counts still.
+    let agree = width == 0.0 && value == value.round();
+    let decimals = if agree { 0 } else { decimals(width / 3.0, largest) };
     let show = |x: Option<f64>| x.map_or("–".to_owned(), |x| digits(x, decimals, largest));
     (show(Some(value)), Some(format!("[{}, {}]", show(low), show(high))))
 }
@@ -149,6 +151,7 @@ mod tests {
         assert_eq!(shown(-0.13, -0.16, 0.0), "−0.13 [−0.16, 0.00]");
         assert_eq!(shown(2.13e-5, 1.91e-5, 2.34e-5), "2.1e−5 [1.9e−5, 2.3e−5]");
         assert_eq!(shown(0.5, 0.5, 0.5), "0.500000 [0.500000, 0.500000]");
+        assert_eq!(shown(4.0, 4.0, 4.0), "4 [4, 4]");
     }
 
     #[test]

@@ -9,14 +9,16 @@ mod model;
 mod network;
 mod ridge;
 mod split;
+mod training;
 mod trees;
 
 pub use features::{Features, Table};
 pub(crate) use model::MODEL as MODEL_FILE;
-pub use model::{Model, Site, Training};
+pub use model::Model;
 pub use network::{Network, NetworkKnobs, Shape};
 pub use ridge::Ridge;
 pub use split::{Examples, Rows, Split};
+pub use training::{Site, Training};
 pub use trees::{Boosting, BoostingKnobs, Forest, ForestKnobs};
 
 use schemars::JsonSchema;
