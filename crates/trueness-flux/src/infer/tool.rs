@@ -188,6 +188,8 @@ fn infer(knobs: &InferKnobs, method: Method, record: &Record, run: &mut Run<'_>)
             Method::Inversion => {
                 let found = Inversion::default().fit(record, &bed, run.watch())?;
                 bed.medium.conductivity = found.conductivity[0];
+                // As measured in the study of exchange; its intervals are not widened yet.
+                run.warn("inversion: its intervals are too narrow: at simulated sites they hold the flux in 76 % of all times, not in 90 %");
                 found.series
             }
             _ => kalman.smooth(record, &bed)?,
