@@ -1,6 +1,7 @@
 //! What sediment and water do to heat.
 
 use crate::{Error, Result};
+use serde::{Deserialize, Serialize};
 
 /// Heat capacity of water by volume, in J/m³/K, at about 10 °C.
 pub const WATER_HEAT: f64 = 4.186e6;
@@ -25,7 +26,7 @@ pub fn hydraulic_conductivity(permeability: f64, celsius: f64) -> f64 {
 }
 
 /// How saturated sediment stores and conducts heat.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Medium {
     /// Heat capacity of sediment and water together, ρc, in J/m³/K.
     pub heat: f64,

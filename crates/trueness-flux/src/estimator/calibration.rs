@@ -1,8 +1,9 @@
 //! Intervals that hold what they say, by fluxes that are known.
 //!
 //! What an estimator tells of its own error is a scale; how many scales an interval has to be wide is found where the truth is known
-//! (conformal prediction: Vovk et al. 2005, with a scale as Lei et al. 2018), for water that seems to go up and down on its own.
-//! The intervals hold over sites and times like those that they were calibrated on, not at each time and not at every site.
+//! (conformal prediction: Vovk et al. 2005, with a scale as Lei et al. 2018), for water that goes up and for water that goes down on
+//! its own (label-conditional: Vovk et al. 2005, section 4.5). The intervals hold over sites and times like those that they were
+//! calibrated on, and over those of either sign, not at each time and not at every site.
 
 use super::FluxSeries;
 use crate::{Error, Result};
@@ -13,9 +14,9 @@ use trueness_core::resample::quantile_sorted;
 /// How many scales half an interval is wide.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Calibration {
-    /// Where the estimate is below 0.
+    /// Where water goes up: the truth is below 0.
     pub up: f64,
-    /// Where it is 0 or above.
+    /// Where it goes down, or stands.
     pub down: f64,
     /// From how many values.
     pub n: u64,
@@ -31,7 +32,7 @@ impl Calibration {
         for [estimate, scale, truth] in values {
             let score = (truth - estimate).abs() / scale.max(f64::MIN_POSITIVE);
             if score.is_finite() {
-                if estimate < 0.0 { up.push(score) } else { down.push(score) }
+                if truth < 0.0 { up.push(score) } else { down.push(score) }
             }
         }
         let n = up.len() + down.len();
@@ -51,10 +52,23 @@ impl Calibration {
         Ok(Self { up: side(&mut up), down: side(&mut down), n: n as u64 })
     }
 
-    /// The ends of the interval of an estimate.
+    /// From estimates, their scales and the truth at each of some sites. Nothing where fewer than half of the sites have any: an
+    /// answer that most sites do not have is chance where a site has it.
+    pub fn of_sites(sites: &[Vec<[f64; 3]>]) -> Option<Self> {
+        let answered = sites.iter().filter(|values| !values.is_empty()).count();
+        if 2 * answered < sites.len() {
+            return None;
+        }
+        Self::of(sites.iter().flatten().copied()).ok()
+    }
+
+    /// The ends of the interval of an estimate: of all fluxes below 0 that lie within `up` scales of it, and all others within `down`
+    /// scales, what lies between the least and the largest.
     pub fn interval(&self, estimate: f64, scale: f64) -> (f64, f64) {
-        let half = scale * if estimate < 0.0 { self.up } else { self.down };
-        (estimate - half, estimate + half)
+        let (up, down) = (scale * self.up, scale * self.down);
+        let low = if estimate - up < 0.0 { estimate - up } else { (estimate - down).max(0.0) };
+        let high = if estimate + down >= 0.0 { estimate + down } else { (estimate + up).min(0.0) };
+        (low, high)
     }
 
     /// A series with intervals as wide as was calibrated; what lies between its flux and its upper end is the scale.

@@ -1,7 +1,6 @@
 //! Flux from how the day's wave shrinks and lags between two sensors, in sliding windows.
 
-use super::FluxSeries;
-use super::kalman::Bed;
+use super::{Bed, FluxSeries};
 use crate::analytic::{hatch_amplitude, hatch_phase, keery, mccallum_luce};
 use crate::logger::Record;
 use crate::signal::{Harmonic, harmonic};
@@ -45,7 +44,13 @@ struct Wave {
 /// How long what is left of a wave's fit remembers, in s: residuals of a day's wave are weather, not noise.
 const MEMORY: f64 = 10_800.0;
 
+/// The largest error in m/s that says something of a flux: rivers and beds exchange less than a few metres a day.
+const MOST_ERROR: f64 = 1.0 / DAY;
+
 impl Diurnal {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Amplitude, Self::Phase, Self::Keery, Self::Combined];
+
     /// The method's name.
     pub fn name(self) -> &'static str {
         match self {
@@ -57,8 +62,8 @@ impl Diurnal {
     }
 
     /// Flux from two sensors of a record in windows of so many days, one window every `every` s. Between windows' middles flux is
-    /// interpolated. Intervals come from the errors of both waves, of the heat capacity, and of a conductivity that is known to a
-    /// fifth.
+    /// interpolated; a window whose flux would be known no better than to a metre a day has no answer. Intervals come from the
+    /// errors of both waves, of the heat capacity, and of a conductivity that is known to a fifth.
     ///
     /// # Errors
     /// [`Error::Input`] for sensors that are not there, windows shorter than a day or longer than the record;
@@ -94,7 +99,7 @@ impl Diurnal {
                 continue;
             }
             let spacing = record.depths[below] - record.depths[above];
-            if let Some((flux, error, kappa)) = self.one(&a, &b, spacing, bed) {
+            if let Some((flux, error, kappa)) = self.one(&a, &b, spacing, bed).filter(|found| found.1 <= MOST_ERROR) {
                 middles.push((begin + window / 2, flux, error));
                 diffusivity.push(kappa);
             }

@@ -1,5 +1,6 @@
 //! Flux from temperatures, with intervals.
 
+mod bed;
 mod calibration;
 mod diurnal;
 mod inversion;
@@ -8,10 +9,11 @@ pub mod learned;
 mod matrix;
 mod residual;
 
+pub use bed::{Bed, Tuned};
 pub use calibration::{Adaptive, Calibration};
 pub use diurnal::{DIFFUSIVITY, Diurnal, Pair};
 pub use inversion::{Inversion, Inverted};
-pub use kalman::{Bed, Kalman, Tuned};
+pub use kalman::Kalman;
 pub use residual::residuals;
 
 /// Flux at the times of a record, one value a time; NaN where there is none.
@@ -36,6 +38,13 @@ impl FluxSeries {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.flux.is_empty()
+    }
+
+    /// Flux, half the interval above it and the truth, where all are known: what a [`Calibration`] is made of.
+    pub fn against(&self, truth: &[f64]) -> Vec<[f64; 3]> {
+        let each = self.flux.iter().zip(&self.high).zip(truth);
+        let each = each.map(|((flux, high), truth)| [*flux, high - flux, *truth]);
+        each.filter(|values| values.iter().all(|value| value.is_finite())).collect()
     }
 }
 

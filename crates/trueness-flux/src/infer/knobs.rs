@@ -8,6 +8,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
+/// Fewer simulated sites tell nothing of how wide intervals have to be.
+const FEWEST_SITES: usize = 20;
+
 /// A method of inference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -111,7 +114,8 @@ pub struct InferKnobs {
     /// Thermal conductivity in W/m/K: where a fit begins, and what it is for the waves.
     #[schemars(range(min = 0.1, max = 10.0))]
     pub conductivity: f64,
-    /// Simulated sites with sensors like these, by which the intervals of the closed forms are widened; 0 takes them as they are.
+    /// Simulated sites with sensors like these, by which the intervals of the closed forms, and by at most 100 of them those of the
+    /// inversion, are widened; 0 takes intervals as they are.
     #[schemars(range(min = 0, max = 100_000))]
     pub calibration_sites: usize,
     /// Write flux.parquet, too, beside flux.csv.
@@ -156,7 +160,7 @@ impl Default for InferKnobs {
             heat: bed.medium.heat,
             heat_error: bed.heat_error,
             conductivity: bed.medium.conductivity,
-            calibration_sites: 100,
+            calibration_sites: 400,
             parquet: false,
             tune: true,
             tune_days: 7.0,
@@ -181,6 +185,12 @@ impl InferKnobs {
         }
         if self.methods().is_empty() && self.model.is_empty() {
             return Err(Error::Input("estimator: expected at least one method".to_owned()));
+        }
+        if (1..FEWEST_SITES).contains(&self.calibration_sites) {
+            return Err(Error::Input(format!(
+                "calibration-sites: expected 0, or at least {FEWEST_SITES} to tell by, got {}",
+                self.calibration_sites
+            )));
         }
         if self.lowest >= self.highest {
             return Err(Error::Input(format!(

@@ -1,5 +1,6 @@
 //! From logger files to flux with intervals: a person's own data.
 
+mod calibrate;
 mod knobs;
 mod report;
 mod series;

@@ -1,17 +1,15 @@
 //! The inference as a study: it has a run folder, can be resumed, and ends in a report.
 
 use super::knobs::{InferKnobs, Method};
-use super::report;
+use super::{calibrate, report};
 use crate::estimator::learned::{MODEL_FILE, Model};
-use crate::estimator::{Bed, Calibration, DIFFUSIVITY, Diurnal, FluxSeries, Inversion, Kalman, Pair, residuals};
+use crate::estimator::{Bed, DIFFUSIVITY, FluxSeries, Inversion, Kalman, residuals};
 use crate::logger::Record;
-use crate::river::{Simulated, Sites};
 use crate::{DAY, Error};
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use trueness_core::report::Report;
-use trueness_core::{Estimate, Findings, Run, Seed, Study, StudySource};
+use trueness_core::{Estimate, Findings, Run, Study, StudySource};
 
 /// The files that describe the tool.
 pub const INFER: StudySource = StudySource {
@@ -21,9 +19,6 @@ pub const INFER: StudySource = StudySource {
 
 /// The name of the unit of a trained model.
 pub(super) const MODEL: &str = "model";
-
-/// At how many simulated sites a closed form has to have an answer before its intervals are widened by them.
-const FEWEST_SITES: usize = 20;
 
 /// The inference of flux from logger files.
 #[derive(Clone, Copy, Debug, Default)]
@@ -177,22 +172,25 @@ fn per_day(series: &FluxSeries) -> Vec<Option<[f64; 3]>> {
 }
 
 fn infer(knobs: &InferKnobs, method: Method, record: &Record, run: &mut Run<'_>) -> Result<Vec<Inferred>, Error> {
-    let bed = knobs.bed();
     let Some(diurnal) = method.diurnal() else {
-        let kalman = Kalman::default();
-        let mut bed = match knobs.tune {
-            true => kalman.tune(record, &bed, knobs.tune_days, run.watch())?.bed,
-            false => bed,
-        };
+        let mut bed = tuned(knobs, record, run)?;
         let series = match method {
             Method::Inversion => {
                 let found = Inversion::default().fit(record, &bed, run.watch())?;
                 bed.medium.conductivity = found.conductivity[0];
-                // As measured in the study of exchange; its intervals are not widened yet.
-                run.warn("inversion: its intervals are too narrow: at simulated sites they hold the flux in 76 % of all times, not in 90 %");
-                found.series
+                match calibrate::inversion(knobs, record, run)? {
+                    Some(calibration) => calibration.applied(&found.series),
+                    None => {
+                        // As measured in the study of exchange.
+                        run.warn(
+                            "inversion: its intervals are not widened by simulated sites; at such sites they hold the flux in 76 % of \
+                             all times, not in 90 %",
+                        );
+                        found.series
+                    }
+                }
             }
-            _ => kalman.smooth(record, &bed)?,
+            _ => Kalman::default().smooth(record, &bed)?,
         };
         let diffusivity = bed.medium.diffusivity(0.0);
         let odd = !(DIFFUSIVITY[0]..=DIFFUSIVITY[1]).contains(&diffusivity);
@@ -224,18 +222,9 @@ fn infer(knobs: &InferKnobs, method: Method, record: &Record, run: &mut Run<'_>)
             residuals,
         }]);
     };
+    let bed = knobs.bed();
     let mut found = Vec::new();
-    let sites = match alike(knobs, record, &bed, run.seed().child("calibration")) {
-        Ok(sites) => sites,
-        Err(error @ Error::Input(_)) => {
-            run.warn(format!(
-                "{}: no site with such sensors can be simulated to widen intervals by: {error}",
-                method.name()
-            ));
-            Vec::new()
-        }
-        Err(error) => return Err(error),
-    };
+    let sites = calibrate::sites(knobs, record, method, run)?;
     for below in 1..record.depths.len() {
         run.watch().check()?;
         match diurnal.pair(record, [below - 1, below], knobs.window, 3600.0, &bed) {
@@ -253,13 +242,17 @@ fn infer(knobs: &InferKnobs, method: Method, record: &Record, run: &mut Run<'_>)
                     ));
                 }
                 let flag = if odd { "diffusivity" } else { "" }.to_owned();
-                let calibration = calibrate(knobs, diurnal, [below - 1, below], &sites, &bed)?;
-                if let (None, false) = (calibration, sites.is_empty()) {
-                    run.warn(format!(
-                        "{name}: at too few simulated sites there is an answer to widen its intervals by; they are too narrow"
-                    ));
-                }
-                let series = calibration.map_or_else(|| pair.series.clone(), |found| found.applied(&pair.series));
+                let series = match calibrate::pair(knobs, diurnal, [below - 1, below], &sites)? {
+                    Some(calibration) => calibration.applied(&pair.series),
+                    None if sites.is_empty() => pair.series,
+                    None => {
+                        run.warn(format!(
+                            "{name}: left out, since most simulated sites with such sensors have no answer; --calibration-sites 0 \
+                             takes it as it is"
+                        ));
+                        continue;
+                    }
+                };
                 let bed = middle
                     .map(|kappa| vec![("diffusivity".to_owned(), format!("{:.3} m²/d", kappa * DAY))])
                     .unwrap_or_default();
@@ -272,43 +265,16 @@ fn infer(knobs: &InferKnobs, method: Method, record: &Record, run: &mut Run<'_>)
     Ok(found)
 }
 
-/// Sites drawn at random whose sensors are those of a record.
-fn alike(knobs: &InferKnobs, record: &Record, bed: &Bed, seed: Seed) -> Result<Vec<Simulated>, Error> {
-    if knobs.calibration_sites == 0 {
-        return Ok(Vec::new());
+/// The bed as it fits the record best, where that is asked for: once for all methods that need it.
+fn tuned(knobs: &InferKnobs, record: &Record, run: &mut Run<'_>) -> Result<Bed, Error> {
+    let start = knobs.bed();
+    if !knobs.tune {
+        return Ok(start);
     }
-    let mut from = Sites::default().with_sensors(&record.depths);
-    from.pattern.days = knobs.window + 3.0;
-    from.pattern.step = record.step.clamp(900.0, 3600.0);
-    from.pattern.sensors.noise = bed.noise;
-    from.simulate(knobs.calibration_sites, seed)
-}
-
-/// How wide the intervals of a closed form have to be for one pair of sensors; nothing where too few sites tell.
-fn calibrate(
-    knobs: &InferKnobs,
-    diurnal: Diurnal,
-    pair: [usize; 2],
-    sites: &[Simulated],
-    bed: &Bed,
-) -> Result<Option<Calibration>, Error> {
-    let values: Vec<Vec<[f64; 3]>> = sites
-        .par_iter()
-        .map(|site| match diurnal.pair(&site.record, pair, knobs.window, 3600.0, bed) {
-            Ok(Pair { series, .. }) => Ok((0..series.len())
-                .filter(|&i| series.high[i].is_finite())
-                .map(|i| [series.flux[i], series.high[i] - series.flux[i], site.flux[i]])
-                .collect()),
-            Err(Error::NoFlux(_)) => Ok(Vec::new()),
-            Err(error) => Err(error),
-        })
-        .collect::<Result<_, Error>>()?;
-    // Values of one site go together: what tells is how many sites have an answer.
-    let told = values.iter().filter(|values| !values.is_empty()).count();
-    if told < FEWEST_SITES {
-        return Ok(None);
-    }
-    Calibration::of(values.into_iter().flatten()).map(Some)
+    let tuned = run.stage("bed", knobs, |stage| -> Result<Bed, Error> {
+        Ok(Kalman::default().tune(record, &start, knobs.tune_days, stage.watch())?.bed)
+    });
+    Ok(tuned?.value)
 }
 
 /// The mean flux, how wide intervals are, and how long water came up.

@@ -37,7 +37,7 @@ fn the_tool_keeps_the_rules_of_studies() {
     let path = folder.path().join("bed.csv");
     file(&path, -0.4);
     let entry = trueness_flux::studies().unwrap().into_iter().find(|entry| entry.name() == "flux/infer").unwrap();
-    let settings = json!({ "loggers": [path], "estimator": ["all"], "step": 900.0, "tune": false, "parquet": true });
+    let settings = json!({ "loggers": [path], "estimator": ["all"], "step": 900.0, "tune": false, "parquet": true, "calibration-sites": 20 });
     conformance::check_with(&entry, "default", settings, &folder.path().join("runs")).unwrap();
 }
 

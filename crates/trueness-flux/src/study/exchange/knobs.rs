@@ -31,8 +31,11 @@ pub struct ExchangeKnobs {
     pub smoothing: Vec<f64>,
     /// What learns.
     pub learners: Vec<Learner>,
-    /// Infer by the Kalman smoother and by the inversion, too, at the error that sensors are ranked at.
+    /// Infer by the Kalman smoother, the inversion and the closed forms, too, at the error that sensors are ranked at.
     pub physics: bool,
+    /// Simulated sites that calibrate the intervals of the closed forms.
+    #[schemars(range(min = 20, max = 1_000_000))]
+    pub wave_sites: usize,
     /// The error in K and the smoothing in h at which sensors are ranked and claims are tested.
     pub ranked_at: [f64; 2],
     /// Sites to rank sensors on.
@@ -67,15 +70,16 @@ impl Default for ExchangeKnobs {
         Self {
             train_sites: 120,
             calibration: 0.3,
-            test_sites: 150,
+            test_sites: 135,
             days: 5.0,
             step: 600.0,
             noise: vec![0.0, 0.01, 0.05],
             smoothing: vec![0.0, 4.0],
             learners: Learner::ALL.to_vec(),
             physics: true,
+            wave_sites: 400,
             ranked_at: [0.05, 4.0],
-            rank_sites: 80,
+            rank_sites: 60,
             sites: Sites::default(),
             forest: ForestKnobs { trees: 50, ..ForestKnobs::default() },
             boosting: BoostingKnobs::default(),

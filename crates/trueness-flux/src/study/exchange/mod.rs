@@ -2,6 +2,7 @@
 //! sensors: on simulated sites, and on a record whose flux is known where one is given.
 
 mod knobs;
+mod physics;
 mod record;
 mod report;
 mod sensors;

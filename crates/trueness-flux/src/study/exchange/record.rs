@@ -1,9 +1,10 @@
 //! A record whose flux is known from heads: the first seven tenths to learn from, the last three to be measured on.
 
 use super::knobs::ExchangeKnobs;
+use super::physics::{PHYSICS, calibrations, start};
 use super::simulated::training;
 use crate::estimator::learned::{Learner, Model, Site, Split};
-use crate::estimator::{Bed, FluxSeries, Inversion, Kalman};
+use crate::estimator::{FluxSeries, Inversion, Kalman};
 use crate::logger::{Reading, Record, read};
 use crate::medium::hydraulic_conductivity;
 use crate::study::score::{Score, measure};
@@ -21,6 +22,9 @@ const FOLDS: usize = 5;
 
 /// Windows in h that are tried; the one with the best efficiency on what was held out is taken.
 const WINDOWS: [f64; 4] = [2.0, 4.0, 6.0, 8.0];
+
+/// How many of the simulated sites calibrate the intervals of the smoother and of the inversion.
+const CALIBRATING: usize = 24;
 
 /// The record without errors, and its flux in m/s: K(T)·Δh/L, with the temperature in the middle of the sensors.
 fn given(knobs: &ExchangeKnobs) -> Result<(Record, Vec<f64>)> {
@@ -114,16 +118,23 @@ pub(super) fn run(knobs: &ExchangeKnobs, run: &mut Run<'_>) -> Result<()> {
     };
     // The smoother and the inversion see no flux: what they say of the first part is their validation.
     let kalman = Kalman::default();
-    let start = Bed { noise: knobs.record_noise.max(2e-3), ..Bed::default() };
-    let bed = kalman.tune(&first, &start, 7.0, watch)?.bed;
+    let bed = kalman.tune(&first, &start(knobs.record_noise), 7.0, watch)?.bed;
     let score =
         |found: &FluxSeries, truth: &[f64]| crate::study::score::efficiency(days(found, truth, record.step).iter());
-    let (before, after) = (kalman.smooth(&first, &bed)?, kalman.smooth(&last, &bed)?);
-    tell(run, "kalman", score(&before, &flux[..n]), &after);
     let inversion = Inversion::default();
-    let (before, after) = (inversion.fit(&first, &bed, watch)?, inversion.fit(&last, &bed, watch)?);
-    tell(run, "inversion", score(&before.series, &flux[..n]), &after.series);
+    let pairs = [
+        (kalman.smooth(&first, &bed)?, kalman.smooth(&last, &bed)?),
+        (inversion.fit(&first, &bed, watch)?.series, inversion.fit(&last, &bed, watch)?.series),
+    ];
     let simulated = alike(knobs, &record, seed.child("alike"))?;
+    let calibrations = calibrations(knobs.record_noise, &simulated[..CALIBRATING.min(simulated.len())], watch)?;
+    for ((name, (before, after)), calibration) in PHYSICS.into_iter().zip(&pairs).zip(calibrations) {
+        let validated = score(before, &flux[..n]);
+        tell(run, &format!("{name}, intervals as told"), validated, after);
+        if let Some(calibration) = calibration {
+            tell(run, name, validated, &calibration.applied(after));
+        }
+    }
     for &learner in &knobs.learners {
         let mut best: Option<(f64, Model)> = None;
         for hours in WINDOWS {

@@ -1,7 +1,7 @@
 //! The report: efficiency by noise and estimator, upward and downward, coverage, sensors, the record.
 
 use super::knobs::ExchangeKnobs;
-use super::simulated::PHYSICS;
+use super::physics::{PHYSICS, WAVES, wave};
 use super::subject;
 use crate::study::score::CLASSES;
 use trueness_core::report::{Axis, Figure, Kind, Point, Report, Series, Table, format_estimate};
@@ -83,6 +83,15 @@ pub(super) fn write(knobs: &ExchangeKnobs, findings: &Findings, mut report: Repo
         }
     }
     report = report.table(coverage);
+    if knobs.physics {
+        report = report.heading("Closed forms").text(format!(
+            "From the day's wave at two neighbouring sensors, in windows of two days, at an error of {noise} K. {} other sites calibrate \
+             their intervals; where fewer than half of these have an answer, intervals are not given. The truth at each time is a flux \
+             that also changes within the day, which no window sees. Keery's polynomial says what the amplitude says.",
+            knobs.wave_sites
+        ));
+        report = report.table(waves(knobs, noise, &found));
+    }
     report = sensors(knobs, &found, report);
     record(findings, &found, report)
 }
@@ -137,6 +146,36 @@ fn table(knobs: &ExchangeKnobs, noise: f64, found: &Found<'_>) -> Table {
     table
 }
 
+fn waves(knobs: &ExchangeKnobs, noise: f64, found: &Found<'_>) -> Table {
+    let mut table = Table::new("Closed forms by pair of sensors")
+        .words("closed form")
+        .numbers("sites with an answer")
+        .numbers("RMSE, m/d")
+        .numbers("coverage as told")
+        .numbers("coverage")
+        .numbers("up")
+        .numbers("down")
+        .numbers("mean width, m/d");
+    for diurnal in WAVES {
+        for below in 1..knobs.sites.pattern.sensors.depths.len() {
+            let name = wave(knobs, diurnal, below);
+            let subject = subject(&name, noise, None);
+            let as_told = format!("{subject}/uncalibrated");
+            table = table.row([
+                name.into(),
+                found("answered", &subject).into(),
+                found("rmse", &as_told).into(),
+                found("coverage", &as_told).into(),
+                found("coverage", &subject).into(),
+                found("coverage-up", &subject).into(),
+                found("coverage-down", &subject).into(),
+                found("width", &subject).into(),
+            ]);
+        }
+    }
+    table
+}
+
 fn sensors(knobs: &ExchangeKnobs, found: &Found<'_>, report: Report) -> Report {
     let depths: Vec<String> =
         knobs.sites.pattern.sensors.depths.iter().map(|depth| format!("{:.1} cm", 100.0 * depth)).collect();
@@ -184,7 +223,7 @@ fn record(findings: &Findings, found: &Found<'_>, report: Report) -> Report {
     let Some(chosen) = findings.first().and_then(|first| first.kept::<String>("record", "chosen")) else {
         return report;
     };
-    let mut table = Table::new("The record: efficiency on its last three tenths")
+    let mut table = Table::new("The record: efficiency on its last three tenths. Intervals over seeds.")
         .words("estimator")
         .numbers("held out in the first part")
         .numbers("NSE")
@@ -192,6 +231,12 @@ fn record(findings: &Findings, found: &Found<'_>, report: Report) -> Report {
         .numbers("down")
         .numbers("RMSE, m/d")
         .numbers("coverage");
+    let mut by_seed =
+        Table::new("The record: NSE on its last three tenths by seed. Intervals by bootstrap over its days.")
+            .words("estimator");
+    for seed in &findings.seeds {
+        by_seed = by_seed.numbers(format!("seed {}", seed.seed));
+    }
     let mut subjects: Vec<String> = findings
         .measures
         .iter()
@@ -200,7 +245,7 @@ fn record(findings: &Findings, found: &Found<'_>, report: Report) -> Report {
         .collect();
     subjects.dedup();
     for subject in subjects {
-        let name = subject.trim_start_matches("record/").to_owned();
+        let name = subject.trim_start_matches("record/");
         let cell = |measure: &str| found(measure, &subject).into();
         table = table.row([
             name.into(),
@@ -211,10 +256,14 @@ fn record(findings: &Findings, found: &Found<'_>, report: Report) -> Report {
             cell("rmse"),
             cell("coverage"),
         ]);
+        let seeds = findings.seeds.iter();
+        let estimates = seeds.map(|seed| seed.measure("nse", &subject).map(|measure| measure.estimate.clone()).into());
+        by_seed = by_seed.row(std::iter::once(name.into()).chain(estimates));
     }
     let name = chosen.trim_start_matches("record/").to_owned();
     report
         .heading("The record whose flux is known")
         .text(format!("In the first seed, what was held out in the first seven tenths chose {name}."))
         .table(table)
+        .table(by_seed)
 }

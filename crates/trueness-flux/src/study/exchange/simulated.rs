@@ -1,15 +1,12 @@
 //! All estimators on simulated sites, at one noise.
 
 use super::knobs::ExchangeKnobs;
-use super::subject;
+use super::{physics, subject};
+use crate::Result;
 use crate::estimator::learned::{Learner, Site, Split, Training};
-use crate::estimator::{Bed, Calibration, FluxSeries, Inversion, Kalman};
 use crate::river::Drawn;
-use crate::study::score::{Score, measure, scores};
-use crate::{DAY, Result};
-use rayon::prelude::*;
-use std::sync::atomic::{AtomicU64, Ordering};
-use trueness_core::{Estimate, Run, Seed, Watch};
+use crate::study::score::{measure, scores};
+use trueness_core::{Estimate, Run, Seed};
 
 /// Sites of a kind (`train` or `test`) and the seeds of their errors: the same at each noise but for the errors' size.
 pub(super) fn drawn(knobs: &ExchangeKnobs, noise: f64, kind: &str, n: usize, seed: Seed) -> Result<Drawn> {
@@ -52,48 +49,8 @@ pub(super) fn run(knobs: &ExchangeKnobs, noise: f64, run: &mut Run<'_>) -> Resul
     }
     if knobs.physics && noise == knobs.ranked_at[0] {
         let held = (knobs.train_sites as f64 * knobs.calibration).ceil() as usize;
-        let all: Vec<&Site> = train[..held].iter().chain(&test).collect();
-        let found = by_physics(noise, &all, watch)?;
-        for (place, name) in PHYSICS.iter().enumerate() {
-            let values = found[..held].iter().zip(&all).flat_map(|(series, site)| {
-                let series = &series[place];
-                site.flux
-                    .iter()
-                    .enumerate()
-                    .map(move |(i, truth)| [series.flux[i] * DAY, (series.high[i] - series.flux[i]) * DAY, truth * DAY])
-            });
-            let calibration = Calibration::of(values)?;
-            let subject = subject(name, noise, None);
-            let score = |of: &dyn Fn(&FluxSeries) -> FluxSeries| -> Vec<Score> {
-                found[held..]
-                    .iter()
-                    .zip(&test)
-                    .map(|(series, site)| Score::of(&of(&series[place]), &site.flux))
-                    .collect()
-            };
-            let (raw, scores) = (score(&FluxSeries::clone), score(&|series| calibration.applied(series)));
-            measure(run, &subject, &scores, "sites", seed.child("bootstrap"));
-            measure(run, &format!("{subject}/uncalibrated"), &raw, "sites", seed.child("bootstrap"));
-        }
+        physics::run(noise, &train[..held], &test, run)?;
+        physics::waves(knobs, noise, &test, run)?;
     }
     Ok(())
-}
-
-/// Estimators that know the physics and learn nothing.
-pub(super) const PHYSICS: [&str; 2] = ["kalman", "inversion"];
-
-/// The smoother and the inversion at each site, with the bed fitted to two days of it on coarse cells.
-fn by_physics(noise: f64, sites: &[&Site], watch: Watch<'_>) -> Result<Vec<[FluxSeries; 2]>> {
-    let done = AtomicU64::new(0);
-    sites
-        .par_iter()
-        .map(|site| {
-            watch.step("smoother and inversion", done.fetch_add(1, Ordering::Relaxed), sites.len() as u64)?;
-            let coarse = Kalman { cell: 0.04, ..Kalman::default() };
-            let start = Bed { noise: noise.max(2e-3), ..Bed::default() };
-            let bed = coarse.tune(&site.record, &start, 2.0, watch)?.bed;
-            let inverted = Inversion::default().fit(&site.record, &bed, watch)?.series;
-            Ok([Kalman::default().smooth(&site.record, &bed)?, inverted])
-        })
-        .collect()
 }
