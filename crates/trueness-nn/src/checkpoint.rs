@@ -5,7 +5,7 @@
 //! checkpoints/
 //!   step-000000001200/
 //!     b3sums                 BLAKE3 of every other file, as `b3sum --check` reads it
-//!     state.json  model.safetensors  best.safetensors  optimizer.bpk      (what `fit` writes)
+//!     state.json  best.safetensors  model.safetensors  model-ids.json  model-optimizer.bpk      (what `fit` writes)
 //! ```
 
 use std::fs::{self, File};

@@ -8,10 +8,9 @@
 
 mod state;
 
-use crate::Checkpoints;
-use crate::gradient::clip_joint_norm;
+use crate::{Checkpoints, Learner};
 use burn::module::Module;
-use burn::optim::{GradientsParams, ModuleOptimizer};
+use burn::optim::ModuleOptimizer;
 use burn::tensor::Tensor;
 use rand::seq::SliceRandom;
 use schemars::JsonSchema;
@@ -179,7 +178,7 @@ pub fn fit<T: Task>(
     let n = task.n_train();
     check(config, n)?;
     let start = State::new(task.signature(), config, seed);
-    let mut work = Work { model: model.train(), best: None, optimizer, state: start };
+    let mut work = Work { learner: Learner::new(model, optimizer), best: None, state: start };
     if let Some(folder) = checkpoints.map(Checkpoints::latest).transpose()?.flatten() {
         work = work.resume(&folder)?;
     }
@@ -205,10 +204,11 @@ pub fn fit<T: Task>(
                 save(&work)?;
             }
         }
-        let metric = task.validate(&work.model.valid(), watch).map_err(|error| keep_if_interrupted(&work, error))?;
+        let metric =
+            task.validate(&work.learner.model().valid(), watch).map_err(|error| keep_if_interrupted(&work, error))?;
         let epoch = work.state.epochs.len() + 1;
         let observed = task
-            .observe(&work.model.valid(), epoch, seed.child("observe").nth(epoch as u64), watch)
+            .observe(&work.learner.model().valid(), epoch, seed.child("observe").nth(epoch as u64), watch)
             .map_err(|error| keep_if_interrupted(&work, error))?;
         work.end_epoch(metric, observed, n, config)?;
         save(&work)?;
@@ -242,10 +242,9 @@ fn check(config: &FitConfig, n: usize) -> Result<()> {
 
 /// A training under way.
 struct Work<M> {
-    model: M,
+    learner: Learner<M>,
     /// The weights of the best epoch.
     best: Option<M>,
-    optimizer: ModuleOptimizer,
     state: State,
 }
 
@@ -259,9 +258,8 @@ impl<M: Module> Work<M> {
         seed: Seed,
     ) -> Result<Self> {
         let state = &mut self.state;
-        let loss = task.loss(&self.model, batch, seed.child("step").nth(state.step))?;
-        let value = loss.clone().try_into_scalar::<f32>();
-        let value = value.map_err(|error| Error::Failed(format!("the loss cannot be read: {error}")))?;
+        let loss = task.loss(self.learner.model(), batch, seed.child("step").nth(state.step))?;
+        let value = Learner::<M>::value(&loss)?;
         if !value.is_finite() {
             return Err(Error::Failed(format!(
                 "the loss of `{}` is {value} at step {} (epoch {}): try a smaller learning rate",
@@ -270,12 +268,8 @@ impl<M: Module> Work<M> {
                 state.epochs.len() + 1
             )));
         }
-        let mut gradients = GradientsParams::from_grads(loss.backward(), &self.model);
-        if let Some(largest) = config.clip_norm {
-            clip_joint_norm(&mut gradients, &self.model, largest)?;
-        }
-        self.model = self.optimizer.step(rate, self.model, gradients);
-        state.loss_sum += f64::from(value) * batch.len() as f64;
+        self.learner = self.learner.step(&loss, rate, config.clip_norm)?;
+        state.loss_sum += value * batch.len() as f64;
         state.step += 1;
         state.batch += 1;
         Ok(self)
@@ -295,7 +289,7 @@ impl<M: Module> Work<M> {
         });
         if better {
             state.best = Some(Best { epoch: state.epochs.len(), metric });
-            self.best = Some(self.model.clone());
+            self.best = Some(self.learner.model().clone());
         }
         Ok(())
     }

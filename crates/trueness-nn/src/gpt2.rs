@@ -339,6 +339,11 @@ impl Runner for Gpt2Runner {
         Gpt2State { position: 0, past: vec![vec![(Vec::new(), Vec::new()); batch]; self.blocks.len()] }
     }
 
+    fn chosen(&self, state: &Gpt2State, rows: &[usize]) -> Gpt2State {
+        let past = state.past.iter().map(|past| rows.iter().map(|&row| past[row].clone()).collect()).collect();
+        Gpt2State { position: state.position, past }
+    }
+
     fn step(&self, state: &mut Gpt2State, tokens: &[u32], logits: &mut [f32]) {
         let size = self.size;
         let row = |table: &[f32], i: usize| table[i * size..(i + 1) * size].to_vec();

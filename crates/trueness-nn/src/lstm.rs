@@ -191,6 +191,14 @@ pub(crate) fn packed(weight: Tensor<2>) -> Result<Packed> {
     Ok(Packed::new(Matrix::new(&values(weight)?, rows, cols), Threads::Pool))
 }
 
+/// Copies rows of equal length, by number.
+fn copy_rows(from: &[f32], rows: &[usize], to: &mut [f32]) {
+    let size = to.len() / rows.len().max(1);
+    for (to, &row) in to.chunks_exact_mut(size.max(1)).zip(rows) {
+        to.copy_from_slice(&from[row * size..(row + 1) * size]);
+    }
+}
+
 /// An [`LstmModel`] that runs token by token.
 #[derive(Clone, Debug)]
 pub struct LstmRunner {
@@ -238,6 +246,15 @@ impl Runner for LstmRunner {
             input: Vec::with_capacity(batch * self.size),
             gates: vec![0.0; batch * gates],
         }
+    }
+
+    fn chosen(&self, state: &LstmState, rows: &[usize]) -> LstmState {
+        let mut chosen = self.start(rows.len());
+        for ((h, c), (from_h, from_c)) in chosen.layers.iter_mut().zip(&state.layers) {
+            copy_rows(from_h, rows, h);
+            copy_rows(from_c, rows, c);
+        }
+        chosen
     }
 
     fn step(&self, state: &mut LstmState, tokens: &[u32], logits: &mut [f32]) {

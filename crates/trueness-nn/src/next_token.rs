@@ -143,6 +143,9 @@ pub trait Runner: Send + Sync {
     /// The state of `batch` sequences before their first token.
     fn start(&self, batch: usize) -> Self::State;
 
+    /// The state of some of the sequences, by number, each as often as it is named.
+    fn chosen(&self, state: &Self::State, rows: &[usize]) -> Self::State;
+
     /// Takes one token of every sequence in; `logits`, `[batch, vocabulary]`, become those of the next.
     fn step(&self, state: &mut Self::State, tokens: &[u32], logits: &mut [f32]);
 }

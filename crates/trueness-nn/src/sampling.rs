@@ -6,7 +6,7 @@ use rand::RngExt;
 use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use trueness_core::{Error, Result, Seed, Watch};
+use trueness_core::{Error, Result, Rng, Seed, Watch};
 
 /// Sequences that run side by side. Fixed, so that a sequence does not depend on how many are drawn.
 const SIDE_BY_SIDE: usize = 32;
@@ -165,40 +165,136 @@ fn side_by_side<R: Runner>(
     seed: Seed,
     watch: Watch<'_>,
 ) -> Result<Vec<Vec<u32>>> {
-    let classes = runner.vocabulary();
-    let mut rngs: Vec<_> = (0..SIDE_BY_SIDE).map(|i| seed.nth((first + i) as u64).rng()).collect();
-    let mut sequences = vec![Vec::new(); SIDE_BY_SIDE];
-    // Rows beyond those that are wanted run along, since a row's rounding depends on their number.
-    let mut over: [bool; SIDE_BY_SIDE] = std::array::from_fn(|i| i >= wanted);
-    let mut tokens = vec![start; SIDE_BY_SIDE];
-    let mut logits = vec![0.0; SIDE_BY_SIDE * classes];
-    let (mut state, mut scratch) = (runner.start(SIDE_BY_SIDE), Vec::new());
-    for _ in 0..longest {
-        watch.check()?;
-        runner.step(&mut state, &tokens, &mut logits);
-        for (i, row) in logits.chunks_exact_mut(classes).enumerate() {
-            if over[i] {
-                continue;
+    let drawn = Drawn {
+        state: runner.start(SIDE_BY_SIDE),
+        tokens: vec![start; SIDE_BY_SIDE],
+        sequences: vec![Vec::new(); SIDE_BY_SIDE],
+        // Rows beyond those that are wanted run along, since a row's rounding depends on their number.
+        over: (0..SIDE_BY_SIDE).map(|i| i >= wanted).collect(),
+        rngs: (0..SIDE_BY_SIDE).map(|i| seed.nth((first + i) as u64).rng()).collect(),
+    };
+    drawn.finished(runner, end, longest, sampling, watch)
+}
+
+/// Sequences that are drawn side by side.
+struct Drawn<S> {
+    state: S,
+    /// What goes in next.
+    tokens: Vec<u32>,
+    /// What was drawn so far, equally much of each that is not over.
+    sequences: Vec<Vec<u32>>,
+    over: Vec<bool>,
+    rngs: Vec<Rng>,
+}
+
+impl<S> Drawn<S> {
+    fn finished<R: Runner<State = S>>(
+        mut self,
+        runner: &R,
+        end: Option<u32>,
+        longest: usize,
+        sampling: Sampling,
+        watch: Watch<'_>,
+    ) -> Result<Vec<Vec<u32>>> {
+        let classes = runner.vocabulary();
+        let mut logits = vec![0.0; self.tokens.len() * classes];
+        let mut scratch = Vec::new();
+        let done = self.sequences.iter().map(Vec::len).max().unwrap_or(0);
+        for _ in done..longest {
+            watch.check()?;
+            runner.step(&mut self.state, &self.tokens, &mut logits);
+            for (i, row) in logits.chunks_exact_mut(classes).enumerate() {
+                if self.over[i] {
+                    continue;
+                }
+                sampling.probabilities(row, &mut scratch);
+                if !row.iter().any(|&p| p > 0.0) {
+                    return Err(Error::Failed(
+                        "the network's probabilities are no numbers: its weights are unsound".to_owned(),
+                    ));
+                }
+                let token = inverse_cdf(row, self.rngs[i].random::<f64>());
+                self.tokens[i] = token;
+                if Some(token) == end {
+                    self.over[i] = true;
+                } else {
+                    self.sequences[i].push(token);
+                }
             }
-            sampling.probabilities(row, &mut scratch);
-            if !row.iter().any(|&p| p > 0.0) {
-                return Err(Error::Failed(
-                    "the network's probabilities are no numbers: its weights are unsound".to_owned(),
-                ));
-            }
-            let token = inverse_cdf(row, rngs[i].random::<f64>());
-            tokens[i] = token;
-            if Some(token) == end {
-                over[i] = true;
-            } else {
-                sequences[i].push(token);
+            if self.over.iter().all(|&over| over) {
+                break;
             }
         }
-        if over.iter().all(|&over| over) {
-            break;
-        }
+        Ok(self.sequences)
     }
-    Ok(sequences)
+}
+
+/// What the prefixes of some sentences were completed to.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RollOuts {
+    /// The sentence's number and the prefix's length of each group of completions, in order.
+    pub prefixes: Vec<(usize, usize)>,
+    /// The completions, the prefix included, as many a group as were asked for.
+    pub sentences: Vec<Vec<u32>>,
+}
+
+/// Completes every prefix of sentences `n` times, as SeqGAN's Monte Carlo search does (Yu et al. 2017, section 3.1). A sentence that
+/// is shorter than `longest` ended by drawing `end`, so that all its tokens are a prefix too; of one that has `longest` tokens, all but
+/// the last.
+///
+/// Completion k of the first t tokens of sentence i depends on `seed.nth(i).nth(t).nth(k)` alone, whatever the number of threads.
+///
+/// # Errors
+/// As for [`sample`].
+pub fn roll_out<R: Runner>(
+    runner: &R,
+    sentences: &[Vec<u32>],
+    n: usize,
+    (start, end, longest): (u32, Option<u32>, usize),
+    seed: Seed,
+    watch: Watch<'_>,
+) -> Result<RollOuts> {
+    /// Sentences whose prefixes are completed together: fixed, since a row's rounding depends on how many run side by side.
+    const TOGETHER: usize = 4;
+    let chunks: Vec<RollOuts> = sentences
+        .par_chunks(TOGETHER)
+        .enumerate()
+        .map(|(chunk, sentences)| {
+            let mut found = RollOuts::default();
+            let prefixes = |sentence: &Vec<u32>| sentence.len().min(longest.saturating_sub(1));
+            let mut state = runner.start(TOGETHER);
+            let mut tokens = vec![start; TOGETHER];
+            let mut logits = vec![0.0; TOGETHER * runner.vocabulary()];
+            for t in 1..=sentences.iter().map(prefixes).max().unwrap_or(0) {
+                watch.check()?;
+                runner.step(&mut state, &tokens, &mut logits);
+                for (token, sentence) in tokens.iter_mut().zip(sentences) {
+                    *token = sentence.get(t - 1).copied().unwrap_or(start);
+                }
+                let alive: Vec<usize> = (0..sentences.len()).filter(|&i| t <= prefixes(&sentences[i])).collect();
+                let rows: Vec<usize> = alive.iter().flat_map(|&i| std::iter::repeat_n(i, n)).collect();
+                let rng = |(at, &i): (usize, &usize)| {
+                    let sentence = seed.nth((chunk * TOGETHER + i) as u64);
+                    sentence.nth(t as u64).nth((at % n) as u64).rng()
+                };
+                let drawn = Drawn {
+                    state: runner.chosen(&state, &rows),
+                    tokens: rows.iter().map(|&i| tokens[i]).collect(),
+                    sequences: rows.iter().map(|&i| sentences[i][..t].to_vec()).collect(),
+                    over: vec![false; rows.len()],
+                    rngs: rows.iter().enumerate().map(rng).collect(),
+                };
+                found.prefixes.extend(alive.iter().map(|&i| (chunk * TOGETHER + i, t)));
+                found.sentences.extend(drawn.finished(runner, end, longest, Sampling::default(), watch)?);
+            }
+            Ok(found)
+        })
+        .collect::<Result<_>>()?;
+    Ok(chunks.into_iter().fold(RollOuts::default(), |mut all, found| {
+        all.prefixes.extend(found.prefixes);
+        all.sentences.extend(found.sentences);
+        all
+    }))
 }
 
 #[cfg(test)]

@@ -189,7 +189,16 @@ impl TextCnn {
     /// The features of sentences before the output layer: `[batch, time]` to `[batch, features]`. All ids
     /// are below the vocabulary, and `time` is at least the largest width.
     pub fn features(&self, ids: Tensor<2, Int>) -> Tensor<2> {
-        let embedded = burn::tensor::module::embedding(self.embedding.val(), ids);
+        self.features_of(self.embedded(ids))
+    }
+
+    /// The tokens' vectors: `[batch, time]` to `[batch, time, embedding]`.
+    pub fn embedded(&self, ids: Tensor<2, Int>) -> Tensor<3> {
+        burn::tensor::module::embedding(self.embedding.val(), ids)
+    }
+
+    /// The features of vectors in the place of tokens: `[batch, time, embedding]` to `[batch, features]`.
+    pub fn features_of(&self, embedded: Tensor<3>) -> Tensor<2> {
         let pooled = self.convolutions.iter().map(|filter| {
             let Convolution { weight, bias, width } = filter;
             kernel::convolve_max(embedded.clone(), *width, weight.val(), bias.val())
@@ -199,7 +208,11 @@ impl TextCnn {
 
     /// The logits: `[batch, time]` to `[batch, classes]`. With a seed, dropout is on.
     pub fn forward(&self, ids: Tensor<2, Int>, dropout_seed: Option<Seed>) -> Tensor<2> {
-        let features = self.features(ids);
+        self.classify(self.features(ids), dropout_seed)
+    }
+
+    /// The logits of features: `[batch, features]` to `[batch, classes]`. With a seed, dropout is on.
+    pub fn classify(&self, features: Tensor<2>, dropout_seed: Option<Seed>) -> Tensor<2> {
         self.output.forward(match dropout_seed {
             Some(seed) => dropout(features, self.keep, seed),
             None => features,

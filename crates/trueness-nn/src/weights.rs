@@ -79,6 +79,54 @@ pub fn cast<M: Module>(module: M, dtype: DType) -> Result<M> {
     }
 }
 
+/// A module between two of the same shape: every floating-point parameter is `share` of the module's own and the rest of `other`'s,
+/// except those whose path begins with `shared`, which are `other`'s.
+///
+/// # Errors
+/// [`Error::Failed`] if a device does not hand its values out, or the modules differ.
+pub fn blend<M: Module>(module: M, other: &M, share: f64, shared: &str) -> Result<M> {
+    let mut blender = Blender { other: named(other)?, share, shared, path: Vec::new(), error: None };
+    let module = module.map(&mut blender);
+    match blender.error {
+        Some(error) => Err(Error::Failed(error)),
+        None => Ok(module),
+    }
+}
+
+struct Blender<'a> {
+    other: BTreeMap<String, TensorData>,
+    share: f64,
+    shared: &'a str,
+    path: Vec<String>,
+    error: Option<String>,
+}
+
+impl ModuleMapper for Blender<'_> {
+    fn enter_module(&mut self, name: &str, _container_type: &str) {
+        self.path.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.path.pop();
+    }
+
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let name = self.path.join(".");
+        let own = param.val();
+        let Some(other) = self.other.remove(&name).filter(|data| data.shape().to_vec() == own.dims().to_vec()) else {
+            self.error = Some(format!("parameter `{name}` has no counterpart of its shape"));
+            return param;
+        };
+        let other = Tensor::from_data(other, (&param.lazy_device(), own.dtype()));
+        let blended = match name.starts_with(self.shared) && !self.shared.is_empty() {
+            true => other,
+            false => own.mul_scalar(self.share) + other.mul_scalar(1.0 - self.share),
+        };
+        let id = param.id;
+        param.transform_for_load(blended, id)
+    }
+}
+
 /// The module with the parameters of a file. Names and shapes have to be the module's own. Floating-point
 /// numbers of any precision are converted to the module's own type, and so are integers.
 ///

@@ -5,7 +5,9 @@
 //! - [`oracle`]: texts whose density is known: a grammar of captions, SeqGAN's LSTM.
 //! - [`generator`]: language models: training, sampling, densities, model folders.
 //! - [`discriminator`]: classifiers of real against generated text.
+//! - [`adversarial`]: generators that go on against a discriminator (language GANs).
 //! - [`filter`]: a discriminator that keeps what could be real.
+//! - [`train`]: both kinds of training, on a person's own text.
 //! - [`metric`]: what the numbers are; each takes token ids, scores, densities or embeddings.
 //! - [`compare`]: all metrics of a person's own texts, in one report.
 //! - [`study`]: papers' claims, re-measured.
@@ -23,6 +25,7 @@
 //! # Ok::<(), trueness_text::Error>(())
 //! ```
 
+pub mod adversarial;
 pub mod compare;
 pub mod corpus;
 pub mod discriminator;
@@ -33,6 +36,7 @@ pub mod metric;
 pub mod oracle;
 mod safetensors_file;
 pub mod study;
+pub mod train;
 
 pub use error::{Error, Result};
 
@@ -47,7 +51,7 @@ pub fn studies() -> trueness_core::Result<Vec<StudyEntry>> {
         StudyEntry::new(study::Discrepancy, study::DISCREPANCY)?,
         StudyEntry::new(study::FilterStudy, study::FILTER)?,
         StudyEntry::new(compare::Compare, compare::SOURCE)?,
-        StudyEntry::new(generator::Train, generator::TRAIN)?,
+        StudyEntry::new(train::Train, train::TRAIN)?,
         StudyEntry::new(filter::FilterTrain, filter::FILTER_TRAIN)?,
     ])
 }

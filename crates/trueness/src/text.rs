@@ -12,7 +12,8 @@ use trueness_core::{Clock, Error, Seed, StudyEntry};
 use trueness_text::compare::CompareKnobs;
 use trueness_text::corpus::tool::{self, SplitKnobs, StatsKnobs};
 use trueness_text::filter::{self, ApplyKnobs, FilterTrainKnobs, Passed};
-use trueness_text::generator::{self, SampleKnobs, ScoreKnobs, TrainKnobs};
+use trueness_text::generator::{self, SampleKnobs, ScoreKnobs};
+use trueness_text::train::TrainKnobs;
 
 /// The verbs.
 pub(crate) fn tools() -> anyhow::Result<Vec<Tool>> {

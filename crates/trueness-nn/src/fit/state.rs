@@ -4,18 +4,16 @@ use super::{Best, Epoch, FitConfig, Work};
 use crate::weights;
 use burn::module::Module;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use std::path::Path;
 use trueness_core::{Error, Result, Seed};
 
 /// The version of the files that are written.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// The file of the counts; the weights and the optimiser's moments lie beside it.
 const STATE: &str = "state.json";
-const MODEL: &str = "model.safetensors";
+const MODEL: &str = "model";
 const BEST: &str = "best.safetensors";
-const OPTIMIZER: &str = "optimizer.bpk";
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -34,8 +32,6 @@ pub(super) struct State {
     /// The finished epochs.
     pub(super) epochs: Vec<Epoch>,
     pub(super) best: Option<Best>,
-    /// The identities of the parameters, under which the optimiser keeps its moments.
-    parameters: BTreeMap<String, u64>,
 }
 
 impl State {
@@ -50,7 +46,6 @@ impl State {
             loss_sum: 0.0,
             epochs: Vec::new(),
             best: None,
-            parameters: BTreeMap::new(),
         }
     }
 
@@ -82,16 +77,12 @@ impl State {
 impl<M: Module> Work<M> {
     /// Writes all of the training into a folder.
     pub(super) fn write(&self, folder: &Path) -> Result<()> {
-        weights::save(&self.model, &folder.join(MODEL))?;
+        self.learner.write(folder, MODEL)?;
         if let Some(best) = &self.best {
             weights::save(best, &folder.join(BEST))?;
         }
-        let path = folder.join(OPTIMIZER);
-        let failed = |error| Error::Failed(format!("cannot write {}: {error}", path.display()));
-        self.optimizer.save(&path).map_err(failed)?;
         let path = folder.join(STATE);
-        let state = State { parameters: weights::ids(&self.model), ..self.state.clone() };
-        let text = serde_json::to_string_pretty(&state);
+        let text = serde_json::to_string_pretty(&self.state);
         let text = text.map_err(|error| Error::Failed(format!("cannot write {}: {error}", path.display())))?;
         std::fs::write(&path, text + "\n").map_err(Error::io("write", &path))
     }
@@ -109,13 +100,11 @@ impl<M: Module> Work<M> {
             return Err(wrong(format!("{difference}; use the same settings, or another folder")));
         }
         let best = match state.best {
-            Some(_) => Some(weights::load(self.model.clone(), &folder.join(BEST))?),
+            Some(_) => Some(weights::load(self.learner.model().clone(), &folder.join(BEST))?),
             None => None,
         };
-        let model = weights::load_with_ids(self.model, &folder.join(MODEL), &state.parameters)?;
-        let path = folder.join(OPTIMIZER);
-        let optimizer = self.optimizer.load(&path).map_err(|error| wrong(format!("{OPTIMIZER}: {error}")))?;
+        let learner = self.learner.resume(folder, MODEL)?;
         let config = self.state.config;
-        Ok(Self { model, best, optimizer, state: State { config, ..state } })
+        Ok(Self { learner, best, state: State { config, ..state } })
     }
 }

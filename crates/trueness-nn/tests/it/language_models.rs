@@ -6,7 +6,8 @@ use trueness_core::{Cancel, Seed, Silent, Watch};
 use trueness_nn::burn::optim::GradientsParams;
 use trueness_nn::kernel::AdamConfig;
 use trueness_nn::{
-    Gpt2Config, LstmInit, LstmModelConfig, NextToken, Runner, Sampling, Sequences, device, hugging_face, sample,
+    Gpt2Config, LstmInit, LstmModelConfig, NextToken, RelationalMemory, RelationalMemoryConfig, Runner, Sampling,
+    Sequences, device, hugging_face, roll_out, sample,
 };
 
 const SENTENCES: [&[u32]; 3] = [&[3, 1, 4, 1, 5], &[9, 2], &[6, 5, 3, 5, 8, 10, 7]];
@@ -206,6 +207,66 @@ fn samples_of_both_networks_follow_their_law_whatever_the_threads() {
     let fixture = Fixture::open(&fixtures().join("lstm.safetensors"));
     samples_follow_the_law(&fixture.load(lstm().init(&device, Seed::new(1)).unwrap()));
     samples_follow_the_law(&hugging_face::load(&fixtures().join("gpt2"), &device).unwrap().network);
+}
+
+/// Three rows of memory, two heads, five tokens.
+fn relational() -> RelationalMemory {
+    let config = RelationalMemoryConfig { vocabulary: 5, embedding: 6, slots: 3, heads: 2, head_size: 4 };
+    config.init(&device::parse("cpu").unwrap(), Seed::new(5)).unwrap()
+}
+
+#[test]
+fn a_relational_memory_that_runs_token_by_token_is_the_one_that_is_trained() {
+    let model = relational();
+    let sentences: [&[u32]; 3] = [&[1, 4, 2, 2], &[3], &[2, 0, 1]];
+    let sequences = Sequences::new(&sentences, 0, Some(0));
+    let logs = model.log_probabilities(&sequences).unwrap();
+    let runner = model.runner().unwrap();
+    let mut state = runner.start(3);
+    let mut logits = vec![0.0; 3 * 5];
+    for t in 0..sequences.time {
+        let tokens: Vec<u32> = (0..3).map(|i| sequences.inputs[i * sequences.time + t]).collect();
+        // A copy of chosen rows goes on like the rows themselves.
+        let mut turned = runner.chosen(&state, &[2, 0, 1]);
+        let mut other = vec![0.0; 3 * 5];
+        runner.step(&mut turned, &[tokens[2], tokens[0], tokens[1]], &mut other);
+        runner.step(&mut state, &tokens, &mut logits);
+        assert_eq!(other, [&logits[10..], &logits[..10]].concat());
+        for (i, row) in logits.chunks_exact(5).enumerate() {
+            let at = i * sequences.time + t;
+            if sequences.weights[at] > 0.0 {
+                let total: f32 = row.iter().map(|x| x.exp()).sum();
+                let found = row[sequences.targets[at] as usize] - total.ln();
+                assert!((found - logs[at]).abs() < 1e-5, "{found} {}", logs[at]);
+            }
+        }
+    }
+}
+
+#[test]
+fn samples_of_a_relational_memory_follow_its_law_whatever_the_threads() {
+    samples_follow_the_law(&relational());
+}
+
+#[test]
+fn roll_outs_begin_with_their_prefix_and_do_not_depend_on_threads() {
+    let runner = relational().runner().unwrap();
+    let sentences: Vec<Vec<u32>> = drawn(&runner, 9, 2);
+    let found = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let (cancel, silent) = (Cancel::default(), Silent);
+        let watch = Watch::new(&cancel, &silent);
+        pool.install(|| roll_out(&runner, &sentences, 3, (0, Some(0), 8), Seed::new(6), watch)).unwrap()
+    };
+    let rolled = found(1);
+    assert_eq!(rolled, found(3));
+    let expected: usize = sentences.iter().map(|sentence| sentence.len().min(7)).sum();
+    assert_eq!((rolled.prefixes.len(), rolled.sentences.len()), (expected, 3 * expected));
+    for (&(sentence, length), completions) in rolled.prefixes.iter().zip(rolled.sentences.chunks_exact(3)) {
+        for completed in completions {
+            assert!(completed.len() <= 8 && completed.starts_with(&sentences[sentence][..length]), "{completed:?}");
+        }
+    }
 }
 
 #[test]

@@ -122,7 +122,7 @@ impl CnnConfig {
         }
     }
 
-    fn network(&self, vocabulary_size: usize) -> TextCnnConfig {
+    pub(crate) fn network(&self, vocabulary_size: usize) -> TextCnnConfig {
         TextCnnConfig {
             // Id 0 is the padding, so that the words' own ids move up by one.
             vocabulary: vocabulary_size + 1,

@@ -197,6 +197,7 @@ pub fn load(path: &Path, device: &Device) -> Result<Generator> {
     let (vocabulary, context) = match &about.sizes {
         Sizes::Lstm(sizes) => (sizes.vocabulary, usize::MAX),
         Sizes::Gpt2(sizes) => (sizes.vocabulary, sizes.context),
+        Sizes::Relational(sizes) => (sizes.vocabulary, usize::MAX),
     };
     if vocabulary != codec.size() {
         return Err(wrong(format!("the network has {vocabulary} tokens, and the words give {}", codec.size())));
@@ -212,6 +213,7 @@ pub fn load(path: &Path, device: &Device) -> Result<Generator> {
     }
     let network = match about.sizes.init(device, Seed::new(0))? {
         Network::Lstm(model) => Network::Lstm(weights::load(model, &path)?),
+        Network::Relational(model) => Network::Relational(weights::load(model, &path)?),
         Network::Gpt2(_) => {
             let loaded = hugging_face::load(&folder, device)?;
             if Sizes::Gpt2(loaded.config.clone()) != about.sizes {

@@ -10,8 +10,7 @@ mod codec;
 mod evaluator;
 mod folder;
 mod network;
-mod source;
-pub mod tool;
+mod stage;
 mod train;
 mod verbs;
 
@@ -20,8 +19,7 @@ pub use evaluator::{Evaluator, evaluate};
 pub use folder::{Card, files, load};
 pub(crate) use folder::{read_json, read_word_codec, write_codec, write_json};
 pub use network::{Beginning, Kind, Network, NetworkKnobs, Sizes};
-pub(crate) use tool::in_stage;
-pub use tool::{TRAIN, Train, TrainKnobs};
+pub(crate) use stage::{FIT, in_stage, keep};
 pub use train::{Job, Observe, Trained, TrainingKnobs};
 pub use verbs::{SampleKnobs, ScoreKnobs, sample_text, score_file};
 
@@ -32,7 +30,7 @@ use crate::oracle::Oracle;
 use network::with_network;
 use std::sync::LazyLock;
 use trueness_core::{Cancel, Seed, Silent, Watch};
-use trueness_nn::{Gpt2, LstmModel, NextToken, Sampling};
+use trueness_nn::{Gpt2, LstmModel, NextToken, RelationalMemory, Sampling};
 
 impl From<LstmModel> for Network {
     fn from(model: LstmModel) -> Self {
@@ -43,6 +41,12 @@ impl From<LstmModel> for Network {
 impl From<Gpt2> for Network {
     fn from(model: Gpt2) -> Self {
         Self::Gpt2(model)
+    }
+}
+
+impl From<RelationalMemory> for Network {
+    fn from(model: RelationalMemory) -> Self {
+        Self::Relational(model)
     }
 }
 
@@ -62,6 +66,16 @@ impl Generator {
     /// How sentences become token ids.
     pub fn codec(&self) -> &Codec {
         &self.codec
+    }
+
+    /// The network.
+    pub(crate) fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// The same generator with other weights, and what it depends on now.
+    pub(crate) fn with_network(&self, network: Network, origin: String) -> Self {
+        Self { network, origin, ..self.clone() }
     }
 
     /// The network's sizes.

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use trueness_core::Seed;
 use trueness_nn::burn::tensor::Device;
-use trueness_nn::{Gpt2, Gpt2Config, LstmInit, LstmModel, LstmModelConfig};
+use trueness_nn::{Gpt2, Gpt2Config, LstmInit, LstmModel, LstmModelConfig, RelationalMemory, RelationalMemoryConfig};
 
 /// Which network generates.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -16,13 +16,26 @@ pub enum Kind {
     Lstm,
     /// A transformer of GPT-2's type.
     Gpt2,
+    /// A relational memory, as RelGAN has it.
+    Relational,
+}
+
+impl Kind {
+    /// Its name in knobs and subjects.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Lstm => "lstm",
+            Self::Gpt2 => "gpt2",
+            Self::Relational => "relational",
+        }
+    }
 }
 
 /// The knobs of a network.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub struct NetworkKnobs {
-    /// The network: lstm or gpt2.
+    /// The network: lstm, gpt2 or relational.
     pub model: Kind,
     /// The size of a token's vector in the LSTM.
     #[schemars(range(min = 1, max = 65_536))]
@@ -30,10 +43,10 @@ pub struct NetworkKnobs {
     /// The size of each layer: the LSTM's states, or the transformer's vectors.
     #[schemars(range(min = 1, max = 65_536))]
     pub hidden: usize,
-    /// How many layers lie above each other.
+    /// How many layers lie above each other, or rows of the relational memory.
     #[schemars(range(min = 1, max = 1024))]
     pub layers: usize,
-    /// How many heads each attention of the transformer has; 0: one for each 64 numbers of a vector.
+    /// How many heads an attention has; 0: one for each 64 numbers of a transformer's vector, two of a relational memory.
     #[schemars(range(min = 0, max = 1024))]
     pub heads: usize,
     /// The probability with which dropout keeps a feature in training, above 0 and at most 1.
@@ -80,7 +93,7 @@ impl NetworkKnobs {
     }
 
     /// The sizes for a vocabulary and a longest sequence.
-    pub(super) fn sizes(&self, vocabulary: usize, longest: usize) -> Sizes {
+    pub(crate) fn sizes(&self, vocabulary: usize, longest: usize) -> Sizes {
         match self.model {
             Kind::Lstm => Sizes::Lstm(LstmModelConfig {
                 vocabulary,
@@ -93,6 +106,16 @@ impl NetworkKnobs {
                     Beginning::Normal => LstmInit::Normal,
                 },
             }),
+            Kind::Relational => {
+                let heads = if self.heads == 0 { 2 } else { self.heads };
+                Sizes::Relational(RelationalMemoryConfig {
+                    vocabulary,
+                    embedding: self.embedding,
+                    slots: self.layers,
+                    heads,
+                    head_size: self.hidden / heads,
+                })
+            }
             Kind::Gpt2 => {
                 let sizes = Gpt2Config::new(vocabulary, longest + 1, self.layers, self.hidden);
                 let heads = if self.heads == 0 { sizes.heads } else { self.heads };
@@ -110,15 +133,18 @@ pub enum Sizes {
     Lstm(LstmModelConfig),
     /// A transformer.
     Gpt2(Gpt2Config),
+    /// A relational memory.
+    Relational(RelationalMemoryConfig),
 }
 
 impl Sizes {
     /// # Errors
     /// If the sizes make no sense.
-    pub(super) fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<()> {
         Ok(match self {
             Self::Lstm(config) => config.check(),
             Self::Gpt2(config) => config.check(),
+            Self::Relational(config) => config.check(),
         }?)
     }
 
@@ -130,6 +156,7 @@ impl Sizes {
         Ok(match self {
             Self::Lstm(config) => Network::Lstm(config.init(device, seed)?),
             Self::Gpt2(config) => Network::Gpt2(config.init(device, seed)?),
+            Self::Relational(config) => Network::Relational(config.init(device, seed)?),
         })
     }
 
@@ -144,25 +171,33 @@ impl Sizes {
                 "gpt2|words:{}|{}x{}|heads:{}|inner:{}|context:{}|keep:{}",
                 c.vocabulary, c.layers, c.size, c.heads, c.inner, c.context, c.keep
             ),
+            Self::Relational(c) => format!(
+                "relational|words:{}|emb:{}|slots:{}|heads:{}x{}",
+                c.vocabulary, c.embedding, c.slots, c.heads, c.head_size
+            ),
         }
     }
 }
 
-/// A network of either kind.
+/// A network of any kind.
 #[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant, reason = "a generator has one, and its tensors lie elsewhere")]
 pub enum Network {
     /// An LSTM.
     Lstm(LstmModel),
     /// A transformer.
     Gpt2(Gpt2),
+    /// A relational memory.
+    Relational(RelationalMemory),
 }
 
-/// Does the same with a network of either kind.
+/// Does the same with a network of any kind.
 macro_rules! with_network {
     ($network:expr, $model:ident => $body:expr) => {
         match $network {
             $crate::generator::network::Network::Lstm($model) => $body,
             $crate::generator::network::Network::Gpt2($model) => $body,
+            $crate::generator::network::Network::Relational($model) => $body,
         }
     };
 }

@@ -103,6 +103,11 @@ the classifiers with them, it held the mean in .79 of 100 draws at level .9. Cop
     "dd-density" "training" Lower "DD by densities" "DD computed from the densities of both sides, at sentences of both: a consistent estimate of the total variation, with no classifier. The interval is of independent sentences.";
     "valid-nll" "training" Lower "validation NLL" "Nats per token, sentence ends included, of the sentences that chose the pass, words that the model does not know left out, as in the loss that chose. Slightly too good, since they chose. The interval is a bootstrap over sentences.";
     "valid-perplexity" "training" Lower "validation perplexity" "e to the validation NLL.";
+    "length" "training" Neither "length of samples" "Mean tokens of a generator's samples at temperature 1.";
+    "token-entropy" "training" Neither "entropy of tokens" "Entropy in nats of the tokens of samples, each sentence's tokens pooled with all others': low where a few words are said over and over. It is too low by about (different tokens − 1)/(2·tokens). The interval is a bootstrap over sentences.";
+    "distinct-sentences" "training" Neither "different sentences" "The share of samples that differ. It falls with the number of samples.";
+    "generator-loss" "training" Neither "generator's loss" "What the generator minimised at the last step of a round. Losses of adversaries do not fall as learning goes on.";
+    "discriminator-loss" "training" Neither "discriminator's loss" "What the discriminator minimised in a round: log 2 where it tells nothing.";
     "acceptance" "filter" Neither "acceptance" "The share of generated sentences that a filter keeps, counted on sentences that it never saw, with Wilson's interval.";
     "cost" "filter" Lower "cost" "How many sentences have to be generated for one that a filter keeps.";
     "dd-change" "filter" Lower "change of DD" "DD of what a filter keeps minus DD of what was generated, by fresh classifiers on equally many sentences, paired over held-out real sentences. Above 0 the filter does harm. As for DD, the interval takes the classifiers as given: of other trainings it covers less than it says.";

@@ -173,8 +173,7 @@ impl Family {
         match self {
             Self::Grammar(_) => "grammar".to_owned(),
             Self::Lstm => "lstm".to_owned(),
-            Self::Trained(source, Kind::Lstm) => format!("{}-lstm", source.name()),
-            Self::Trained(source, Kind::Gpt2) => format!("{}-gpt2", source.name()),
+            Self::Trained(source, kind) => format!("{}-{}", source.name(), kind.name()),
         }
     }
 

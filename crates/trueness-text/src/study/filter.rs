@@ -150,10 +150,7 @@ impl FilterKnobs {
 
 /// What a generator is called in subjects.
 fn name(network: &NetworkKnobs) -> &'static str {
-    match network.model {
-        Kind::Lstm => "lstm",
-        Kind::Gpt2 => "gpt2",
-    }
+    network.model.name()
 }
 
 fn subject(network: &NetworkKnobs, temperature: f64, what: &str) -> String {
@@ -243,10 +240,7 @@ impl Study for FilterStudy {
     }
 
     fn unit_name(&self, unit: &Kind) -> String {
-        match unit {
-            Kind::Lstm => "lstm".to_owned(),
-            Kind::Gpt2 => "gpt2".to_owned(),
-        }
+        unit.name().to_owned()
     }
 
     fn run_unit(&self, knobs: &FilterKnobs, unit: &Kind, run: &mut Run<'_>) -> trueness_core::Result<()> {

@@ -81,6 +81,36 @@ fn training_on_an_oracle_conforms() {
 }
 
 #[test]
+fn training_against_a_discriminator_conforms() {
+    let folder = tempfile::tempdir().unwrap();
+    for (model, segments, combine) in [
+        ("seqgan", "prefixes:2", "mean-logit"),
+        ("maligan", "windows:3,2", "mean-prob"),
+        ("rankgan", "disjoint:3", "mean-loss"),
+        ("relgan", "prefixes:2", "mean-loss"),
+    ] {
+        let settings = json!({
+            "corpus": write_captions(&folder.path().join("corpus.txt"), 60, 1),
+            "model": model,
+            "segments": segments,
+            "combine": combine,
+            "valid-share": 0.4,
+            "hidden": 8,
+            "embedding": 8,
+            "epochs": 1,
+            "batch": 8,
+            "rounds": 3,
+            "discriminator-steps": 2,
+            "discriminator-pre-steps": 2,
+            "rollouts": 2,
+            "watch-every": 2,
+            "watch-samples": 20,
+        });
+        conformance::check_with(&entry("text/train"), "default", settings, &folder.path().join(model)).unwrap();
+    }
+}
+
+#[test]
 fn the_tool_text_filter_train_conforms() {
     let folder = tempfile::tempdir().unwrap();
     for classifier in ["ngram", "cnn"] {

@@ -1,10 +1,10 @@
 //! What a generator learns from: a person's corpus, or an oracle's samples.
 
-use super::tool::TrainKnobs;
-use super::{Codec, Generator, load};
+use super::TrainKnobs;
 use crate::corpus::split::{hold_out, write};
 use crate::corpus::{Encoded, read};
 use crate::error::{Error, Result};
+use crate::generator::{Codec, Generator, load};
 use crate::metric::discrepancy::from_densities;
 use crate::metric::language_model::SentenceScores;
 use crate::oracle::lstm::{LstmConfig, LstmOracle};
@@ -29,7 +29,7 @@ pub(super) struct Source {
 }
 
 /// An oracle with sentences of its own that nobody learns from.
-pub(super) struct Truth {
+pub struct Truth {
     oracle: Box<dyn Oracle>,
     test: Encoded,
     /// log p of these.
@@ -152,6 +152,14 @@ pub(super) fn check_oracle(knobs: &TrainKnobs) -> Result<()> {
 }
 
 impl Truth {
+    /// NLL-oracle of a generator before it was trained.
+    pub(super) fn start(&self, first: &Generator, seed: Seed, watch: Watch<'_>) -> Result<Measure> {
+        let seed = seed.child("train/truth");
+        let (scores, _) = self.nll_oracle(first, seed.child("start"), watch)?;
+        let estimate = scores.estimate(seed.child("nll-oracle"));
+        Ok(Measure::new("nll-oracle-start", estimate).signed(self.oracle.signature()))
+    }
+
     /// NLL-oracle: what the oracle says of the generator's samples.
     pub(super) fn nll_oracle(
         &self,
@@ -164,16 +172,13 @@ impl Truth {
         Ok((score(self.oracle.as_ref(), &sentences), sentences))
     }
 
-    /// All that can be said of a generator whose truth is known.
-    pub(super) fn measures(
-        &self,
-        first: &Generator,
-        generator: &Generator,
-        seed: Seed,
-        watch: Watch<'_>,
-    ) -> Result<Vec<Measure>> {
+    /// What can be said of a generator whose truth is known: NLL-oracle, the oracle's entropy, NLL-gen, NLL of its own samples, DD by
+    /// both densities.
+    ///
+    /// # Errors
+    /// As for [`Generator::sample_ids`].
+    pub fn measures(&self, generator: &Generator, seed: Seed, watch: Watch<'_>) -> Result<Vec<Measure>> {
         let seed = seed.child("train/truth");
-        let (start, _) = self.nll_oracle(first, seed.child("start"), watch)?;
         let (scores, sentences) = self.nll_oracle(generator, seed.child("samples"), watch)?;
         let tokens = self.test.iter().map(|sentence| sentence.len() as u32).collect();
         let own = SentenceScores { nll: self.known.iter().map(|log| -log).collect(), tokens };
@@ -188,7 +193,6 @@ impl Truth {
         let put = |name: &str, estimate: Estimate| Measure::new(name, estimate).signed(self.oracle.signature());
         Ok(vec![
             put("nll-oracle", scores.estimate(seed.child("nll-oracle"))),
-            put("nll-oracle-start", start.estimate(seed.child("nll-oracle"))),
             put("oracle-entropy", own.estimate(seed.child("entropy"))),
             put("nll-gen", known.estimate(seed.child("nll-gen"))),
             put("nll-div", div.estimate(seed.child("nll-div"))),

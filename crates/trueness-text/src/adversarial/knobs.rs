@@ -1,0 +1,207 @@
+//! What can be asked of a language GAN.
+
+use super::policy::Reward;
+use super::segments::{Combine, Segments};
+use crate::discriminator::cnn::CnnConfig;
+use crate::error::{Error, Result};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Which method trains a generator against a discriminator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Method {
+    /// A policy gradient by Monte Carlo roll-outs (Yu et al. 2017).
+    Seqgan,
+    /// Sentences weighted by the discriminator's odds (Che et al. 2017).
+    Maligan,
+    /// A policy gradient by the ranks of sentences (Lin et al. 2017).
+    Rankgan,
+    /// A relational memory that learns through softened samples (Nie, Narodytska and Patel 2019).
+    Relgan,
+}
+
+impl Method {
+    /// The method's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Seqgan => "seqgan",
+            Self::Maligan => "maligan",
+            Self::Rankgan => "rankgan",
+            Self::Relgan => "relgan",
+        }
+    }
+}
+
+/// The sizes of a discriminator.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum DiscriminatorSize {
+    /// Two widths of 64 filters: for a CPU.
+    #[default]
+    Small,
+    /// Two widths of 100 and 200 filters, as in the papers' code for real text.
+    Dd,
+    /// SeqGAN's for its oracle: twelve widths, 1,720 filters.
+    Seqgan,
+}
+
+impl DiscriminatorSize {
+    /// The network, and the weight of its penalty.
+    pub fn config(self) -> CnnConfig {
+        match self {
+            Self::Small => CnnConfig { keep: 0.75, ..CnnConfig::small() },
+            Self::Dd => CnnConfig { embedding: 32, keep: 0.75, ..CnnConfig::dd() },
+            Self::Seqgan => CnnConfig::seqgan(),
+        }
+    }
+}
+
+/// The knobs of adversarial training. A round is some steps of the generator, then some of the discriminator.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub struct AdversarialKnobs {
+    /// The method.
+    pub method: Method,
+    /// Rounds.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub rounds: usize,
+    /// Steps of the generator in a round.
+    #[schemars(range(min = 1, max = 100_000))]
+    pub generator_steps: usize,
+    /// Steps of the discriminator in a round.
+    #[schemars(range(min = 0, max = 1_000_000))]
+    pub discriminator_steps: usize,
+    /// Steps of the discriminator before the first round.
+    #[schemars(range(min = 0, max = 10_000_000))]
+    pub discriminator_pre_steps: usize,
+    /// How often the discriminator sees a generated sentence before new ones are drawn.
+    #[schemars(range(min = 1, max = 1000))]
+    pub discriminator_epochs: usize,
+    /// Sentences in a batch, of each side.
+    #[schemars(range(min = 2, max = 100_000))]
+    pub batch: usize,
+    /// Completions of each prefix by which SeqGAN and RankGAN value a token; 0: a token is worth what its sentence is.
+    #[schemars(range(min = 0, max = 10_000))]
+    pub rollouts: usize,
+    /// How much the policy that completes sentences keeps of itself in a round; the rest comes from the generator.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub rolling: f64,
+    /// What rewards the generator: discriminator, or the controls frozen, constant and random.
+    pub reward: Reward,
+    /// What the discriminator looks at: whole, prefixes:10,20, windows:LENGTH,STRIDE or disjoint:LENGTH.
+    #[schemars(with = "String")]
+    pub segments: Segments,
+    /// How its answers on segments become one.
+    pub combine: Combine,
+    /// The discriminator's sizes: small, dd or seqgan.
+    pub discriminator: DiscriminatorSize,
+    /// Adam's step size for the generator.
+    #[schemars(range(min = 1e-9, max = 10.0))]
+    pub learning_rate: f64,
+    /// Adam's step size for the discriminator.
+    #[schemars(range(min = 1e-9, max = 10.0))]
+    pub discriminator_learning_rate: f64,
+    /// The largest joint norm of all gradients.
+    #[schemars(range(min = 1e-6, max = 1e6))]
+    pub clip: f64,
+    /// RelGAN's largest β, by which logits with noise are multiplied: from 1 on, it grows by equal factors.
+    #[schemars(range(min = 1.0, max = 1e6))]
+    pub beta: f64,
+    /// In how many rounds β grows to its largest; 0: in all.
+    #[schemars(range(min = 0, max = 10_000_000))]
+    pub beta_rounds: usize,
+    /// Rounds between two looks at the generator.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub watch_every: usize,
+    /// Samples that each look is at.
+    #[schemars(range(min = 20, max = 1_000_000))]
+    pub watch_samples: usize,
+}
+
+impl Default for AdversarialKnobs {
+    fn default() -> Self {
+        Self {
+            method: Method::Seqgan,
+            rounds: 50,
+            generator_steps: 1,
+            discriminator_steps: 45,
+            discriminator_pre_steps: 300,
+            discriminator_epochs: 3,
+            batch: 64,
+            rollouts: 16,
+            rolling: 0.8,
+            reward: Reward::Discriminator,
+            segments: Segments::Whole,
+            combine: Combine::MeanLogit,
+            discriminator: DiscriminatorSize::Small,
+            learning_rate: 1e-2,
+            discriminator_learning_rate: 1e-4,
+            clip: 5.0,
+            beta: 100.0,
+            beta_rounds: 0,
+            watch_every: 10,
+            watch_samples: 1000,
+        }
+    }
+}
+
+impl AdversarialKnobs {
+    /// Checks what does not depend on the text.
+    ///
+    /// # Errors
+    /// [`Error::Input`] that names the knob.
+    pub fn check(&self) -> Result<()> {
+        if self.rounds == 0 || self.generator_steps == 0 || self.watch_every == 0 || self.discriminator_epochs == 0 {
+            return Err(Error::Input(
+                "rounds, generator-steps, discriminator-epochs and watch-every have to be at least 1".to_owned(),
+            ));
+        }
+        if self.batch < 2 || self.watch_samples < 20 {
+            return Err(Error::Input(format!(
+                "expected a batch of at least 2 and watch-samples of at least 20, got {} and {}",
+                self.batch, self.watch_samples
+            )));
+        }
+        if !(0.0..=1.0).contains(&self.rolling) {
+            return Err(Error::Input(format!("rolling: expected a share of 0 to 1, got {}", self.rolling)));
+        }
+        if !(self.beta.is_finite() && self.beta >= 1.0) {
+            return Err(Error::Input(format!("beta: expected a number of at least 1, got {}", self.beta)));
+        }
+        for (name, value) in [
+            ("learning-rate", self.learning_rate),
+            ("discriminator-learning-rate", self.discriminator_learning_rate),
+            ("clip", self.clip),
+        ] {
+            if !(value.is_finite() && value > 0.0) {
+                return Err(Error::Input(format!("{name}: expected a number above 0, got {value}")));
+            }
+        }
+        Ok(())
+    }
+
+    /// In a few words, for signatures.
+    pub fn signature(&self) -> String {
+        let Self { method, rounds, generator_steps, discriminator_steps, discriminator_pre_steps, .. } = self;
+        format!(
+            "{}|rounds:{rounds}|steps:{generator_steps}+{discriminator_steps}x{}|pre:{discriminator_pre_steps}|batch:{}|rollouts:{}|\
+             rolling:{}|reward:{:?}|segments:{}|{:?}|{:?}|adam:{}+{}|clip:{}|\
+             beta:{}/{}",
+            method.name(),
+            self.discriminator_epochs,
+            self.batch,
+            self.rollouts,
+            self.rolling,
+            self.reward,
+            self.segments,
+            self.combine,
+            self.discriminator,
+            self.learning_rate,
+            self.discriminator_learning_rate,
+            self.clip,
+            self.beta,
+            self.beta_rounds
+        )
+    }
+}

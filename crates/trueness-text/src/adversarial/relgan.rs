@@ -1,0 +1,241 @@
+//! RelGAN (Nie, Narodytska and Patel 2019): a generator with a relational memory that learns through softened samples.
+//!
+//! A token is drawn as the largest of logits with Gumbel noise added; the discriminator sees softmax(β(logits + noise)) in its place, so
+//! that the generator learns by gradients alone. β grows from 1 to its largest value over the rounds. Both sides have the relativistic
+//! loss: real sentences are to look more real than generated ones.
+
+use super::answers::Answers;
+use super::knobs::DiscriminatorSize;
+use super::opponent::finite;
+use super::policy::{Ends, Reward};
+use super::representations::{Representations, RepresentationsConfig};
+use super::{Adversary, Losses, Scene};
+use crate::error::{Error, Result};
+use crate::generator::Network;
+use rand::RngExt;
+use std::path::Path;
+use trueness_core::{Seed, Watch};
+use trueness_nn::burn::module::Module;
+use trueness_nn::burn::tensor::{Tensor, TensorData, activation};
+use trueness_nn::kernel::{self, AdamConfig};
+use trueness_nn::{Learner, RelationalMemory};
+
+/// RelGAN under way.
+#[derive(Clone)]
+pub(super) struct RelGan {
+    generator: Learner<RelationalMemory>,
+    discriminator: Learner<Representations>,
+    answers: Answers,
+}
+
+/// Softened samples: distributions over tokens, `[sentences · time, vocabulary]`, by sentence and then time.
+fn softened(
+    model: &RelationalMemory,
+    sentences: usize,
+    (start, end, longest): Ends,
+    beta: f64,
+    seed: Seed,
+) -> Result<Tensor<2>> {
+    let device = model.embedding.device();
+    let vocabulary = model.embedding.dims()[0];
+    let mut tokens = vec![start; sentences];
+    let mut over = vec![false; sentences];
+    let mut memory = model.start(sentences);
+    let mut all = Vec::with_capacity(longest);
+    for t in 0..longest {
+        memory = model.step(kernel::embedding(model.embedding.val(), &tokens), memory);
+        let noise = gumbel(sentences * vocabulary, seed.nth(t as u64));
+        let noise = Tensor::<2>::from_data(TensorData::new(noise, [sentences, vocabulary]), &device);
+        let noisy = model.logits(memory.clone()) + noise;
+        let values = noisy.clone().detach().try_into_vec_as::<f32>();
+        let values = values.map_err(|error| trueness_core::Error::Failed(format!("cannot read logits: {error}")))?;
+        let mut soft = activation::softmax(noisy.mul_scalar(beta), 1);
+        if over.contains(&true) {
+            // After its end a sentence is made of ends, in which the generator has no say.
+            let end = end.unwrap_or(start) as usize;
+            let mut ends = vec![0.0; sentences * vocabulary];
+            let keep: Vec<f32> = over.iter().map(|&over| f32::from(u8::from(!over))).collect();
+            (0..sentences).filter(|&i| over[i]).for_each(|i| ends[i * vocabulary + end] = 1.0);
+            let keep = Tensor::<2>::from_data(TensorData::new(keep, [sentences, 1]), &device);
+            soft = soft * keep + Tensor::<2>::from_data(TensorData::new(ends, [sentences, vocabulary]), &device);
+        }
+        all.push(soft.unsqueeze_dim::<3>(1));
+        for (i, row) in values.chunks_exact(vocabulary).enumerate() {
+            // The first of equals.
+            let best = (0..vocabulary).max_by(|&a, &b| row[a].total_cmp(&row[b]).then(b.cmp(&a))).unwrap_or(0) as u32;
+            over[i] |= Some(best) == end;
+            tokens[i] = if over[i] { end.unwrap_or(best) } else { best };
+        }
+    }
+    Ok(Tensor::cat(all, 1).reshape([sentences * longest, vocabulary]))
+}
+
+/// −log(−log u) of uniform numbers.
+fn gumbel(n: usize, seed: Seed) -> Vec<f32> {
+    let mut rng = seed.rng();
+    let mut one = || {
+        // Neither 0 nor 1.
+        let u = (f64::from(rng.random::<u32>()) + 0.5) / (f64::from(u32::MAX) + 1.0);
+        -(-u.ln()).ln()
+    };
+    (0..n).map(|_| one() as f32).collect()
+}
+
+/// Sentences with their ends up to the longest length, one after another.
+fn padded<S: AsRef<[u32]>>(sentences: &[S], (start, end, longest): Ends) -> Vec<u32> {
+    let pad = end.unwrap_or(start);
+    let one = |sentence: &S| {
+        let tokens = sentence.as_ref().iter().copied().chain(std::iter::repeat(pad)).take(longest);
+        tokens.collect::<Vec<u32>>()
+    };
+    sentences.iter().flat_map(one).collect()
+}
+
+impl RelGan {
+    pub(super) fn new(scene: &Scene<'_>, model: RelationalMemory, seed: Seed) -> Result<Self> {
+        if !scene.knobs.reward.asks() {
+            return Err(Error::Input(
+                "relgan learns by gradients and has no rewards: expected reward discriminator or frozen".to_owned(),
+            ));
+        }
+        let config = match scene.knobs.discriminator {
+            DiscriminatorSize::Small => RepresentationsConfig::small(scene.vocabulary),
+            DiscriminatorSize::Dd | DiscriminatorSize::Seqgan => RepresentationsConfig::relgan(scene.vocabulary),
+        };
+        let discriminator = config.init(scene.device, seed.child("discriminator"));
+        Ok(Self {
+            generator: Learner::new(model, AdamConfig::default().init()),
+            discriminator: Learner::new(discriminator, AdamConfig::default().init()),
+            answers: Answers::new(&scene.knobs.segments, scene.knobs.combine, scene.ends.2)?,
+        })
+    }
+
+    /// The combined logits of embedded sentences, `[answers, sentences · representations]`.
+    fn judged(&self, network: &Representations, embedded: Tensor<3>, dropout: Option<Seed>) -> Tensor<2> {
+        let [sentences, time, representations] = embedded.dims();
+        // At least as long as the widest filter.
+        let embedded = match network.widest().saturating_sub(time) {
+            0 => embedded,
+            short => {
+                let zeros = Tensor::zeros([sentences, short, representations], &embedded.device());
+                Tensor::cat(vec![embedded, zeros], 1)
+            }
+        };
+        let logits = network.logits(self.answers.masked(embedded), dropout);
+        self.answers.combined(logits.reshape([self.answers.segments(), sentences * representations]))
+    }
+
+    fn real(&self, scene: &Scene<'_>, network: &Representations, seed: Seed) -> Tensor<3> {
+        let mut rng = seed.rng();
+        let batch: Vec<&[u32]> =
+            (0..scene.knobs.batch).map(|_| scene.real[rng.random_range(0..scene.real.len())].as_slice()).collect();
+        self.embedded(network, &padded(&batch, scene.ends), scene.ends.2)
+    }
+
+    fn embedded(&self, network: &Representations, ids: &[u32], time: usize) -> Tensor<3> {
+        let rows = kernel::embedding(network.embedding.val(), ids);
+        let representations = rows.dims()[1];
+        rows.reshape([ids.len() / time, time, representations])
+    }
+
+    fn generated(&self, network: &Representations, soft: Tensor<2>, time: usize) -> Tensor<3> {
+        let rows = soft.matmul(network.embedding.val());
+        let [n, representations] = rows.dims();
+        rows.reshape([n / time, time, representations])
+    }
+
+    /// β in a round: β_max^(round / rounds), as in RelGAN's code, where the rounds are 5,000 whatever they really are.
+    fn beta(scene: &Scene<'_>, round: u64) -> f64 {
+        let over = if scene.knobs.beta_rounds == 0 { scene.knobs.rounds } else { scene.knobs.beta_rounds };
+        scene.knobs.beta.powf(round as f64 / over as f64)
+    }
+}
+
+impl Adversary for RelGan {
+    fn prepare(self, _scene: &Scene<'_>, _seed: Seed, _watch: Watch<'_>) -> Result<Self> {
+        Ok(self)
+    }
+
+    fn round(mut self, scene: &Scene<'_>, round: u64, seed: Seed, watch: Watch<'_>) -> Result<(Self, Losses)> {
+        let knobs = scene.knobs;
+        let (beta, time) = (Self::beta(scene, round), scene.ends.2);
+        let mut losses = Losses::default();
+        for step in 0..knobs.generator_steps {
+            watch.check()?;
+            let seed = seed.child("generator").nth(step as u64);
+            let soft = softened(self.generator.model(), knobs.batch, scene.ends, beta, seed.child("noise"))?;
+            // The discriminator is asked without learning: its weights take part as constants.
+            let network = self.discriminator.model().clone().no_grad();
+            let dropout = |name: &str| Some(seed.child(name));
+            let fake = self.judged(&network, self.generated(&network, soft, time), dropout("dropout/generated"));
+            let real = self.judged(&network, self.real(scene, &network, seed.child("real")), dropout("dropout/real"));
+            let loss = activation::softplus(real - fake, 1.0).mean();
+            losses.generator = Some(finite("the generator", Learner::<RelationalMemory>::value(&loss)?)?);
+            self.generator = self.generator.step(&loss, knobs.learning_rate, Some(knobs.clip))?;
+        }
+        if knobs.reward == Reward::Discriminator {
+            for step in 0..knobs.discriminator_steps {
+                watch.check()?;
+                let seed = seed.child("discriminator").nth(step as u64);
+                let soft =
+                    softened(&self.generator.model().valid(), knobs.batch, scene.ends, beta, seed.child("noise"))?;
+                let network = self.discriminator.model();
+                let dropout = |name: &str| Some(seed.child(name));
+                let soft = Tensor::from_data(soft.into_data(), scene.device);
+                let fake = self.judged(network, self.generated(network, soft, time), dropout("dropout/generated"));
+                let real = self.judged(network, self.real(scene, network, seed.child("real")), dropout("dropout/real"));
+                let loss = activation::softplus(fake - real, 1.0).mean();
+                losses.discriminator = Some(finite("the discriminator", Learner::<Representations>::value(&loss)?)?);
+                let rate = knobs.discriminator_learning_rate;
+                self.discriminator = self.discriminator.step(&loss, rate, Some(knobs.clip))?;
+            }
+        }
+        Ok((self, losses))
+    }
+
+    fn network(&self) -> Network {
+        self.generator.model().valid().into()
+    }
+
+    /// σ of a sentence's mean logit above the mean logit of all of them: a relativistic discriminator says nothing absolute.
+    fn probabilities(
+        &self,
+        scene: &Scene<'_>,
+        sentences: &[Vec<u32>],
+        seed: Seed,
+        watch: Watch<'_>,
+    ) -> Result<Vec<f32>> {
+        let network = self.discriminator.model().valid();
+        let (time, batch) = (scene.ends.2, scene.knobs.batch.max(1));
+        let mean = |embedded: Tensor<3>| -> Result<Vec<f32>> {
+            let [sentences, _, representations] = embedded.dims();
+            let logits = self.judged(&network, embedded, None).mean_dim(0);
+            let logits = logits.reshape([sentences, representations]).mean_dim(1).try_into_vec_as::<f32>();
+            Ok(logits.map_err(|error| {
+                trueness_core::Error::Failed(format!("cannot read a discriminator's answer: {error}"))
+            })?)
+        };
+        let real = mean(self.real(scene, &network, seed.child("real")))?;
+        let level = real.iter().sum::<f32>() / real.len().max(1) as f32;
+        let mut found = Vec::with_capacity(sentences.len());
+        for batch in sentences.chunks(batch) {
+            watch.check()?;
+            found.extend(mean(self.embedded(&network, &padded(batch, scene.ends), time))?);
+        }
+        // A real sentence of mean looks has one half.
+        Ok(found.into_iter().map(|logit| 1.0 / (1.0 + (level - logit).exp())).collect())
+    }
+
+    fn write(&self, folder: &Path) -> trueness_core::Result<()> {
+        self.generator.write(folder, "generator")?;
+        self.discriminator.write(folder, "discriminator")
+    }
+
+    fn resume(self, folder: &Path) -> trueness_core::Result<Self> {
+        Ok(Self {
+            generator: self.generator.resume(folder, "generator")?,
+            discriminator: self.discriminator.resume(folder, "discriminator")?,
+            ..self
+        })
+    }
+}
