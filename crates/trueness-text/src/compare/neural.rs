@@ -3,7 +3,7 @@
 use super::measure::Job;
 use crate::corpus::{Encoded, fingerprint};
 use crate::error::Result;
-use crate::generator::{self, Evaluator, Kind, NetworkKnobs, TrainingKnobs, evaluate};
+use crate::generator::{Evaluator, Kind, NetworkKnobs, TrainingKnobs, evaluate};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use trueness_core::{Estimate, Measure, Run};
@@ -48,7 +48,7 @@ pub(super) fn scores(job: &Job<'_>, equal: &Encoded, run: &mut Run<'_>) -> Resul
         let sentences: Vec<Vec<u32>> = train.iter().map(<[u32]>::to_vec).collect();
         let inputs = (&network, &training, job.field.words, longest, fingerprint(&sentences));
         let seed = job.seed.child("compare/neural-lm");
-        let model = generator::in_stage(run, "neural-lm", &inputs, &device, |checkpoints, _, watch| {
+        let model = crate::train::in_stage(run, "neural-lm", &inputs, &device, |checkpoints, _, watch| {
             evaluator.train(train, Some(checkpoints), seed, watch)
         })?;
         let estimate = evaluate(&model, scored, run.watch())?.estimate(seed.child(name));

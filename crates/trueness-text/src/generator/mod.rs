@@ -10,7 +10,6 @@ mod codec;
 mod evaluator;
 mod folder;
 mod network;
-mod stage;
 mod train;
 mod verbs;
 
@@ -19,7 +18,6 @@ pub use evaluator::{Evaluator, evaluate};
 pub use folder::{Card, files, load};
 pub(crate) use folder::{read_json, read_word_codec, write_codec, write_json};
 pub use network::{Beginning, Kind, Network, NetworkKnobs, Sizes};
-pub(crate) use stage::{FIT, in_stage, keep};
 pub use train::{Job, Observe, Trained, TrainingKnobs};
 pub use verbs::{SampleKnobs, ScoreKnobs, sample_text, score_file};
 

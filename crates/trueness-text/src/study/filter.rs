@@ -9,7 +9,7 @@ use crate::corpus::{Encoded, Tokenizer, read};
 use crate::discriminator::Protocol;
 use crate::error::{Error, Result};
 use crate::filter::{Filter, FilterConfig, Mode};
-use crate::generator::{self, Codec, Generator, Job, Kind, NetworkKnobs, TrainingKnobs};
+use crate::generator::{Codec, Generator, Job, Kind, NetworkKnobs, TrainingKnobs};
 use crate::metric::bleu::{Orders, Settings, self_bleu};
 use crate::oracle::Oracle;
 use crate::oracle::grammar::Grammar;
@@ -262,7 +262,7 @@ fn train(knobs: &FilterKnobs, network: &NetworkKnobs, texts: &Texts, run: &mut R
     let codec = Codec::of_words(&texts.train, knobs.tokenizer.parse()?, 1)?;
     let device = trueness_nn::device::parse(&knobs.protocol.device)?;
     let inputs = (&knobs.corpus, &knobs.tokenizer, knobs.n_train, network, &knobs.training);
-    generator::in_stage(run, "generator", &inputs, &device, |checkpoints, seed, watch| {
+    crate::train::in_stage(run, "generator", &inputs, &device, |checkpoints, seed, watch| {
         let (train, valid) = (codec.encode(&texts.train)?.sentences, codec.encode(&texts.valid)?.sentences);
         let longest = train.iter().map(Vec::len).max().unwrap_or(1).max(1);
         let valid: Vec<Vec<u32>> = valid.into_iter().filter(|sentence| sentence.len() <= longest).collect();

@@ -3,8 +3,10 @@
 mod knobs;
 mod report;
 mod source;
+mod stage;
 mod tool;
 
 pub use knobs::{Model, TrainKnobs};
 pub use source::Truth;
+pub(crate) use stage::in_stage;
 pub use tool::{TRAIN, Train, TrainUnit};

@@ -6,10 +6,11 @@
 use super::TrainKnobs;
 use super::report;
 use super::source::{SEQGAN, Source, check_oracle};
+use super::stage::{FIT, keep};
 use crate::adversarial::{Play, Watched};
 use crate::corpus::{Tokenizer, read, tokenize};
 use crate::error::Result;
-use crate::generator::{self, Card, FIT, Generator, Job, keep};
+use crate::generator::{self, Card, Generator, Job};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use trueness_core::report::{Report, Samples};

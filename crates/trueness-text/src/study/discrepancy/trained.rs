@@ -5,7 +5,7 @@ use super::{DiscrepancyKnobs, Family, Texts, candidate};
 use crate::corpus::split::{Sizes, SplitOptions, split};
 use crate::corpus::{Encoded, Tokenizer, Vocabulary, read};
 use crate::error::Result;
-use crate::generator::{self, Codec, Generator, Job, Kind, NetworkKnobs, UNKNOWN};
+use crate::generator::{Codec, Generator, Job, Kind, NetworkKnobs, UNKNOWN};
 use crate::oracle::Oracle;
 use crate::oracle::grammar::Grammar;
 use schemars::JsonSchema;
@@ -158,7 +158,7 @@ fn one(
     let device = trueness_nn::device::parse(&knobs.protocol.device)?;
     let longest = data.train.iter().map(Vec::len).max().unwrap_or(1).max(1);
     let inputs = (what, network, &knobs.training, longest, crate::corpus::fingerprint(train));
-    generator::in_stage(run, "generator", &inputs, &device, |checkpoints, seed, watch| {
+    crate::train::in_stage(run, "generator", &inputs, &device, |checkpoints, seed, watch| {
         let valid: Vec<Vec<u32>> = data.valid.iter().filter(|sentence| sentence.len() <= longest).cloned().collect();
         let job = Job {
             network,

@@ -1,7 +1,7 @@
 //! A generator in a stage of a run: trained there once, and read again.
 
-use super::{Card, Generator};
 use crate::error::Result;
+use crate::generator::{Card, Generator};
 use serde::Serialize;
 use std::path::Path;
 use trueness_core::{Run, Seed, Watch};
@@ -40,5 +40,5 @@ pub(crate) fn in_stage(
         let generator = train(&checkpoints, stage.seed(), stage.watch())?;
         keep(&generator, &Card::default(), stage.dir())
     })?;
-    super::load(&staged.dir.join(MODEL), device)
+    crate::generator::load(&staged.dir.join(MODEL), device)
 }
