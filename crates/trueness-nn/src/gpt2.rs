@@ -1,6 +1,7 @@
 //! Transformers of GPT-2's type (Radford et al. 2019), under the names that Hugging Face gives their
 //! parameters.
 
+use crate::dense::{Dense, add};
 use crate::dropout::dropout;
 use crate::init::{Init, MAX_PARAMETERS, linear};
 use crate::kernel::{self, Matrix, Orientation, Packed, Start, Threads, apply};
@@ -219,25 +220,17 @@ impl NextToken for Gpt2 {
     }
 
     fn runner(&self) -> Result<Gpt2Runner> {
-        let dense = |layer: &Linear| -> Result<Dense> {
-            let weight = packed(layer.weight.val())?;
-            let bias = match &layer.bias {
-                Some(bias) => values(bias.val())?,
-                None => vec![0.0; layer.weight.dims()[1]],
-            };
-            Ok(Dense { weight, bias })
-        };
         let norm = |norm: &Norm| -> Result<Scale> {
             Ok(Scale { weight: values(norm.weight.val())?, bias: values(norm.bias.val())? })
         };
         let blocks = self.h.iter().map(|block| {
             Ok(RunnerBlock {
                 ln_1: norm(&block.ln_1)?,
-                c_attn: dense(&block.attn.c_attn)?,
-                attn_proj: dense(&block.attn.c_proj)?,
+                c_attn: Dense::of(&block.attn.c_attn)?,
+                attn_proj: Dense::of(&block.attn.c_proj)?,
                 ln_2: norm(&block.ln_2)?,
-                c_fc: dense(&block.mlp.c_fc)?,
-                mlp_proj: dense(&block.mlp.c_proj)?,
+                c_fc: Dense::of(&block.mlp.c_fc)?,
+                mlp_proj: Dense::of(&block.mlp.c_proj)?,
             })
         });
         let [vocabulary, size] = self.wte.weight.dims();
@@ -272,13 +265,6 @@ pub struct Gpt2Runner {
     ln_f: Scale,
 }
 
-/// Weights and biases.
-#[derive(Clone, Debug)]
-struct Dense {
-    weight: Packed,
-    bias: Vec<f32>,
-}
-
 /// Scale and shift.
 #[derive(Clone, Debug)]
 struct Scale {
@@ -303,25 +289,12 @@ pub struct Gpt2State {
     past: Vec<Vec<(Vec<f32>, Vec<f32>)>>,
 }
 
-impl Dense {
-    /// To `rows` rows.
-    fn apply(&self, x: &[f32], rows: usize) -> Vec<f32> {
-        let mut out = vec![0.0; rows * self.bias.len()];
-        kernel::linear_packed(x, &self.weight, &self.bias, &mut out);
-        out
-    }
-}
-
 impl Scale {
     fn normalise(&self, x: &[f32], epsilon: f32) -> Vec<f32> {
         let mut out = x.to_vec();
         kernel::normalise_rows(&mut out, &self.weight, &self.bias, epsilon);
         out
     }
-}
-
-fn add(x: &mut [f32], y: &[f32]) {
-    x.iter_mut().zip(y).for_each(|(x, y)| *x += y);
 }
 
 impl Runner for Gpt2Runner {

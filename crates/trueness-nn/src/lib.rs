@@ -39,6 +39,7 @@ pub mod sampling;
 pub mod weights;
 
 mod batches;
+mod dense;
 mod gpt2;
 mod highway;
 mod learner;

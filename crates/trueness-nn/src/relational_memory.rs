@@ -1,5 +1,6 @@
 //! Language models with a relational memory (Santoro et al. 2018), as RelGAN has them (Nie, Narodytska and Patel 2019).
 
+use crate::dense::{Dense, add};
 use crate::init::{Init, MAX_PARAMETERS, linear};
 use crate::kernel::{self, Matrix, Orientation, Packed, Start, Threads};
 use crate::lstm::{packed, values};
@@ -225,16 +226,6 @@ impl NextToken for RelationalMemory {
     }
 
     fn runner(&self) -> Result<RelationalRunner> {
-        let dense = |layer: &Linear| -> Result<Dense> {
-            let outputs = layer.weight.dims()[1];
-            Ok(Dense {
-                weight: packed(layer.weight.val())?,
-                bias: match &layer.bias {
-                    Some(bias) => values(bias.val())?,
-                    None => vec![0.0; outputs],
-                },
-            })
-        };
         let scale = |norm: &Scale| Ok::<_, Error>([values(norm.scale.val())?, values(norm.shift.val())?]);
         Ok(RelationalRunner {
             vocabulary: self.vocabulary(),
@@ -243,32 +234,17 @@ impl NextToken for RelationalMemory {
             size: self.size(),
             wide: self.embedding.dims()[1],
             embedding: values(self.embedding.val())?,
-            input: dense(&self.input)?,
+            input: Dense::of(&self.input)?,
             attention: packed(self.attention.val())?,
             attention_norm: scale(&self.attention_norm)?,
             norm_1: scale(&self.norm_1)?,
-            inner_1: dense(&self.inner_1)?,
-            inner_2: dense(&self.inner_2)?,
+            inner_1: Dense::of(&self.inner_1)?,
+            inner_2: Dense::of(&self.inner_2)?,
             norm_2: scale(&self.norm_2)?,
-            input_gates: dense(&self.input_gates)?,
-            memory_gates: dense(&self.memory_gates)?,
-            output: dense(&self.output)?,
+            input_gates: Dense::of(&self.input_gates)?,
+            memory_gates: Dense::of(&self.memory_gates)?,
+            output: Dense::of(&self.output)?,
         })
-    }
-}
-
-/// Weights and biases.
-#[derive(Clone, Debug)]
-struct Dense {
-    weight: Packed,
-    bias: Vec<f32>,
-}
-
-impl Dense {
-    fn apply(&self, x: &[f32], rows: usize) -> Vec<f32> {
-        let mut out = vec![0.0; rows * self.bias.len()];
-        kernel::linear_packed(x, &self.weight, &self.bias, &mut out);
-        out
     }
 }
 
@@ -318,10 +294,6 @@ impl RelationalRunner {
             }
         }
     }
-}
-
-fn add(x: &mut [f32], y: &[f32]) {
-    x.iter_mut().zip(y).for_each(|(x, y)| *x += y);
 }
 
 fn sigmoid(x: f32) -> f32 {

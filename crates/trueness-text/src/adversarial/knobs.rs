@@ -7,6 +7,9 @@ use crate::error::{Error, Result};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+/// Held-out sentences that a look needs at least.
+const FEWEST_VALID: usize = 20;
+
 /// Which method trains a generator against a discriminator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -69,7 +72,7 @@ pub struct AdversarialKnobs {
     /// Steps of the generator in a round.
     #[schemars(range(min = 1, max = 100_000))]
     pub generator_steps: usize,
-    /// Steps of the discriminator in a round.
+    /// Steps of the discriminator in a round; 0: as many as the method's authors have, 45, or 5 in RelGAN.
     #[schemars(range(min = 0, max = 1_000_000))]
     pub discriminator_steps: usize,
     /// Steps of the discriminator before the first round.
@@ -96,8 +99,8 @@ pub struct AdversarialKnobs {
     pub combine: Combine,
     /// The discriminator's sizes: small, dd or seqgan.
     pub discriminator: DiscriminatorSize,
-    /// Adam's step size for the generator.
-    #[schemars(range(min = 1e-9, max = 10.0))]
+    /// Adam's step size for the generator; 0: that of the method's authors, .01, or .0001 in RelGAN.
+    #[schemars(range(min = 0.0, max = 10.0))]
     pub learning_rate: f64,
     /// Adam's step size for the discriminator.
     #[schemars(range(min = 1e-9, max = 10.0))]
@@ -125,7 +128,7 @@ impl Default for AdversarialKnobs {
             method: Method::Seqgan,
             rounds: 50,
             generator_steps: 1,
-            discriminator_steps: 45,
+            discriminator_steps: 0,
             discriminator_pre_steps: 300,
             discriminator_epochs: 3,
             batch: 64,
@@ -135,7 +138,7 @@ impl Default for AdversarialKnobs {
             segments: Segments::Whole,
             combine: Combine::MeanLogit,
             discriminator: DiscriminatorSize::Small,
-            learning_rate: 1e-2,
+            learning_rate: 0.0,
             discriminator_learning_rate: 1e-4,
             clip: 5.0,
             beta: 100.0,
@@ -166,11 +169,16 @@ impl AdversarialKnobs {
         if !(0.0..=1.0).contains(&self.rolling) {
             return Err(Error::Input(format!("rolling: expected a share of 0 to 1, got {}", self.rolling)));
         }
+        if self.method == Method::Relgan && !self.reward.asks() {
+            return Err(Error::Input(
+                "relgan learns by gradients and has no rewards: expected reward discriminator or frozen".to_owned(),
+            ));
+        }
         if !(self.beta.is_finite() && self.beta >= 1.0) {
             return Err(Error::Input(format!("beta: expected a number of at least 1, got {}", self.beta)));
         }
         for (name, value) in [
-            ("learning-rate", self.learning_rate),
+            ("learning-rate", self.generator_rate()),
             ("discriminator-learning-rate", self.discriminator_learning_rate),
             ("clip", self.clip),
         ] {
@@ -181,9 +189,44 @@ impl AdversarialKnobs {
         Ok(())
     }
 
+    /// Checks what depends on the text, before anything is trained: `longest` tokens in a sentence, so many sentences to learn from and
+    /// to measure by.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for a segment that is longer, or fewer sentences than a batch or a look needs.
+    pub fn check_text(&self, longest: usize, train: usize, valid: usize) -> Result<()> {
+        for (what, n, least) in [("training", train, self.batch), ("validation", valid, FEWEST_VALID)] {
+            if n < least {
+                return Err(Error::Input(format!(
+                    "expected at least {least} {what} sentences to train against a discriminator, got {n}"
+                )));
+            }
+        }
+        self.segments.ranges(longest).map(drop)
+    }
+
+    /// Steps of the discriminator in a round.
+    pub(super) fn steps(&self) -> usize {
+        match (self.discriminator_steps, self.method) {
+            (0, Method::Relgan) => 5,
+            (0, _) => 45,
+            (steps, _) => steps,
+        }
+    }
+
+    /// Adam's step size for the generator.
+    pub(super) fn generator_rate(&self) -> f64 {
+        match self.method {
+            _ if self.learning_rate != 0.0 => self.learning_rate,
+            Method::Relgan => 1e-4,
+            Method::Seqgan | Method::Maligan | Method::Rankgan => 1e-2,
+        }
+    }
+
     /// In a few words, for signatures.
     pub fn signature(&self) -> String {
-        let Self { method, rounds, generator_steps, discriminator_steps, discriminator_pre_steps, .. } = self;
+        let Self { method, rounds, generator_steps, discriminator_pre_steps, .. } = self;
+        let discriminator_steps = self.steps();
         format!(
             "{}|rounds:{rounds}|steps:{generator_steps}+{discriminator_steps}x{}|pre:{discriminator_pre_steps}|batch:{}|rollouts:{}|\
              rolling:{}|reward:{:?}|segments:{}|{:?}|{:?}|adam:{}+{}|clip:{}|\
@@ -197,7 +240,7 @@ impl AdversarialKnobs {
             self.segments,
             self.combine,
             self.discriminator,
-            self.learning_rate,
+            self.generator_rate(),
             self.discriminator_learning_rate,
             self.clip,
             self.beta,

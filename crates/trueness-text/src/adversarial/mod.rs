@@ -41,6 +41,10 @@ use trueness_nn::burn::tensor::Device;
 /// The file of the counts in a checkpoint.
 const STATE: &str = "state.json";
 
+/// What the parts of a checkpoint are called.
+const GENERATOR: &str = "generator";
+const DISCRIMINATOR: &str = "discriminator";
+
 /// The version of the files of a checkpoint.
 const VERSION: u32 = 1;
 
@@ -138,15 +142,7 @@ impl Play<'_> {
         self.knobs.check()?;
         let codec = self.generator.codec();
         let longest = self.generator.longest();
-        let batch = self.knobs.batch;
-        for (what, sentences, least) in [("training", self.train, batch), ("validation", self.valid, 20)] {
-            if sentences.len() < least {
-                return Err(Error::Input(format!(
-                    "expected at least {least} {what} sentences to train against, got {}",
-                    sentences.len()
-                )));
-            }
-        }
+        self.knobs.check_text(longest, self.train.len(), self.valid.len())?;
         if let Some(&id) = self.train.iter().chain(self.valid).flatten().find(|&&id| id as usize >= codec.size()) {
             return Err(Error::Input(format!("token {id}: the generator knows ids below {}", codec.size())));
         }
@@ -214,7 +210,7 @@ impl Play<'_> {
                         save(&adversary, &state)?;
                         return Err(trueness_core::Error::Interrupted.into());
                     }
-                    seen => state.history.push(seen?),
+                    seen => state.history.push(seen.map_err(|error| at_round(error, state.round))?),
                 }
                 save(&adversary, &state)?;
             }

@@ -79,7 +79,7 @@ impl Play<'_> {
             let own = generator.score(&samples, watch)?;
             measures.push(Measure::new("nll-div", own.estimate(seed.child("nll-div"))));
         }
-        let (real, generated) = (encoded(self.valid), encoded(&samples));
+        let (real, generated): (Encoded, Encoded) = (self.valid.iter().collect(), samples.iter().collect());
         // Real sentences are divided in the same way at every look, so that the looks can be compared.
         let protocol = Protocol { seeds: 1, ..Protocol::default() };
         let judged = protocol.judge(&real, &generated, scene.vocabulary, RESAMPLES, 0, fresh, watch)?;
@@ -104,12 +104,6 @@ impl Play<'_> {
         let texts: Vec<String> = samples.iter().map(|ids| generator.codec().decode(ids)).collect::<Result<_>>()?;
         Ok(Watched { round, measures, bins: bins(&scores, &texts), collapse: collapse(&samples, &texts) })
     }
-}
-
-fn encoded(sentences: &[Vec<u32>]) -> Encoded {
-    let mut encoded = Encoded::new();
-    sentences.iter().for_each(|sentence| encoded.push(sentence.iter().copied()));
-    encoded
 }
 
 /// Lengths of samples, the entropy of their tokens in nats, and the share of samples that differ.

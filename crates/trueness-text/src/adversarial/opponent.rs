@@ -1,7 +1,7 @@
 //! The discriminator as it learns beside a generator: it tells real sentences from generated ones, or ranks them.
 
 use super::critic::Critic;
-use super::{Scene, rankgan};
+use super::{DISCRIMINATOR, Scene, rankgan};
 use crate::error::Result;
 use rand::RngExt;
 use std::path::Path;
@@ -88,11 +88,11 @@ impl Opponent {
     }
 
     pub(super) fn write(&self, folder: &Path) -> trueness_core::Result<()> {
-        self.learner.write(folder, "discriminator")
+        self.learner.write(folder, DISCRIMINATOR)
     }
 
     pub(super) fn resume(self, folder: &Path) -> trueness_core::Result<Self> {
-        Ok(Self { learner: self.learner.resume(folder, "discriminator")?, ..self })
+        Ok(Self { learner: self.learner.resume(folder, DISCRIMINATOR)?, ..self })
     }
 }
 

@@ -3,7 +3,7 @@
 use super::knobs::Method;
 use super::opponent::{Opponent, finite};
 use super::policy::{self, Reward};
-use super::{Adversary, Losses, Scene, maligan, seqgan};
+use super::{Adversary, GENERATOR, Losses, Scene, maligan, seqgan};
 use crate::error::Result;
 use crate::generator::Network;
 use std::path::Path;
@@ -16,9 +16,6 @@ const SHARED: &str = "embedding";
 
 /// The file of the rolling policy's weights in a checkpoint.
 const ROLLING: &str = "rolling.safetensors";
-
-/// The file of the discriminator's state and of the generator's.
-const GENERATOR: &str = "generator";
 
 /// A generator under training by policy gradients, with its opponent.
 #[derive(Clone)]
@@ -70,13 +67,13 @@ impl<M: NextToken + Into<Network>> Adversary for Reinforce<M> {
             let values = self.values(scene, &sentences, seed, watch)?;
             let loss = policy::loss(self.generator.model(), &sentences, &values, scene.ends);
             losses.generator = Some(finite("the generator", Learner::<M>::value(&loss)?)? / knobs.batch as f64);
-            self.generator = self.generator.step(&loss, knobs.learning_rate, Some(knobs.clip))?;
+            self.generator = self.generator.step(&loss, knobs.generator_rate(), Some(knobs.clip))?;
         }
         let now = self.generator.model().valid();
         self.rolling = weights::blend(self.rolling, &now, knobs.rolling, SHARED)?;
         if knobs.reward == Reward::Discriminator {
             let (runner, seed) = (now.runner()?, seed.child("discriminator"));
-            let (opponent, loss) = self.opponent.learn(scene, &runner, knobs.discriminator_steps, seed, watch)?;
+            let (opponent, loss) = self.opponent.learn(scene, &runner, knobs.steps(), seed, watch)?;
             (self.opponent, losses.discriminator) = (opponent, loss);
         }
         Ok((self, losses))

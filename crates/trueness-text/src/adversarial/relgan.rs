@@ -9,8 +9,8 @@ use super::knobs::DiscriminatorSize;
 use super::opponent::finite;
 use super::policy::{Ends, Reward};
 use super::representations::{Representations, RepresentationsConfig};
-use super::{Adversary, Losses, Scene};
-use crate::error::{Error, Result};
+use super::{Adversary, DISCRIMINATOR, GENERATOR, Losses, Scene};
+use crate::error::Result;
 use crate::generator::Network;
 use rand::RngExt;
 use std::path::Path;
@@ -93,11 +93,6 @@ fn padded<S: AsRef<[u32]>>(sentences: &[S], (start, end, longest): Ends) -> Vec<
 
 impl RelGan {
     pub(super) fn new(scene: &Scene<'_>, model: RelationalMemory, seed: Seed) -> Result<Self> {
-        if !scene.knobs.reward.asks() {
-            return Err(Error::Input(
-                "relgan learns by gradients and has no rewards: expected reward discriminator or frozen".to_owned(),
-            ));
-        }
         let config = match scene.knobs.discriminator {
             DiscriminatorSize::Small => RepresentationsConfig::small(scene.vocabulary),
             DiscriminatorSize::Dd | DiscriminatorSize::Seqgan => RepresentationsConfig::relgan(scene.vocabulary),
@@ -171,10 +166,10 @@ impl Adversary for RelGan {
             let real = self.judged(&network, self.real(scene, &network, seed.child("real")), dropout("dropout/real"));
             let loss = activation::softplus(real - fake, 1.0).mean();
             losses.generator = Some(finite("the generator", Learner::<RelationalMemory>::value(&loss)?)?);
-            self.generator = self.generator.step(&loss, knobs.learning_rate, Some(knobs.clip))?;
+            self.generator = self.generator.step(&loss, knobs.generator_rate(), Some(knobs.clip))?;
         }
         if knobs.reward == Reward::Discriminator {
-            for step in 0..knobs.discriminator_steps {
+            for step in 0..knobs.steps() {
                 watch.check()?;
                 let seed = seed.child("discriminator").nth(step as u64);
                 let soft =
@@ -227,15 +222,72 @@ impl Adversary for RelGan {
     }
 
     fn write(&self, folder: &Path) -> trueness_core::Result<()> {
-        self.generator.write(folder, "generator")?;
-        self.discriminator.write(folder, "discriminator")
+        self.generator.write(folder, GENERATOR)?;
+        self.discriminator.write(folder, DISCRIMINATOR)
     }
 
     fn resume(self, folder: &Path) -> trueness_core::Result<Self> {
         Ok(Self {
-            generator: self.generator.resume(folder, "generator")?,
-            discriminator: self.discriminator.resume(folder, "discriminator")?,
+            generator: self.generator.resume(folder, GENERATOR)?,
+            discriminator: self.discriminator.resume(folder, DISCRIMINATOR)?,
             ..self
         })
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests may fail")]
+mod tests {
+    use super::super::{AdversarialKnobs, Method};
+    use super::*;
+    use trueness_core::{Cancel, Silent};
+    use trueness_nn::{RelationalMemoryConfig, device, weights};
+
+    #[test]
+    fn a_round_moves_both_sides_and_a_frozen_discriminator_stays() {
+        let (cancel, silent) = (Cancel::default(), Silent);
+        let watch = Watch::new(&cancel, &silent);
+        let device = device::parse("cpu").unwrap().autodiff();
+        let config = RelationalMemoryConfig { vocabulary: 6, embedding: 4, slots: 1, heads: 2, head_size: 4 };
+        let real: Vec<Vec<u32>> = (0..8).map(|i| vec![1 + i % 5, 2, 3]).collect();
+        for (reward, moves) in [(Reward::Discriminator, true), (Reward::Frozen, false)] {
+            let knobs = AdversarialKnobs { method: Method::Relgan, batch: 4, reward, ..AdversarialKnobs::default() };
+            let scene = Scene { knobs: &knobs, ends: (0, Some(0), 5), vocabulary: 6, real: &real, device: &device };
+            let before = RelGan::new(&scene, config.init(&device, Seed::new(1)).unwrap(), Seed::new(2)).unwrap();
+            let (after, losses) = before.clone().round(&scene, 0, Seed::new(3), watch).unwrap();
+            assert!(losses.generator.is_some() && losses.discriminator.is_some() == moves);
+            let still =
+                |a: &Representations, b: &Representations| weights::named(a).unwrap() == weights::named(b).unwrap();
+            assert_eq!(still(before.discriminator.model(), after.discriminator.model()), !moves);
+            // Every weight of the generator learns: the gradient goes through all of it.
+            let (old, new) = (before.generator.model(), after.generator.model());
+            for ((name, old), new) in weights::named(old).unwrap().iter().zip(weights::named(new).unwrap().values()) {
+                assert!(old != new, "{name} has not moved");
+            }
+        }
+    }
+
+    #[test]
+    fn softened_samples_are_distributions_and_end_in_ends() {
+        let device = device::parse("cpu").unwrap();
+        let config = RelationalMemoryConfig { vocabulary: 4, embedding: 4, slots: 1, heads: 1, head_size: 4 };
+        let model = config.init(&device, Seed::new(1)).unwrap();
+        let soft = softened(&model, 6, (0, Some(0), 7), 1000.0, Seed::new(4)).unwrap();
+        let rows = soft.try_into_vec_as::<f32>().unwrap();
+        assert_eq!(rows.len(), 6 * 7 * 4);
+        let mut ended = 0;
+        for sentence in rows.chunks_exact(7 * 4) {
+            let mut over = false;
+            for row in sentence.chunks_exact(4) {
+                assert!((row.iter().sum::<f32>() - 1.0).abs() < 1e-5, "{row:?}");
+                if over {
+                    assert_eq!(row, [1.0, 0.0, 0.0, 0.0]);
+                    ended += 1;
+                }
+                // At so large a β a sample is all but one token.
+                over |= row[0] > 0.5;
+            }
+        }
+        assert!(ended > 0);
     }
 }

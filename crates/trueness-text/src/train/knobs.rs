@@ -123,7 +123,7 @@ pub struct TrainKnobs {
     /// Steps of the generator in a round.
     #[schemars(range(min = 1, max = 100_000))]
     pub generator_steps: usize,
-    /// Steps of the discriminator in a round.
+    /// Steps of the discriminator in a round; 0: as many as the method's authors have, 45, or 5 in RelGAN.
     #[schemars(range(min = 0, max = 1_000_000))]
     pub discriminator_steps: usize,
     /// Steps of the discriminator before the first round.
@@ -147,8 +147,8 @@ pub struct TrainKnobs {
     pub combine: Combine,
     /// The discriminator's sizes: small, dd or seqgan.
     pub discriminator: DiscriminatorSize,
-    /// Adam's step size for the generator against the discriminator.
-    #[schemars(range(min = 1e-9, max = 10.0))]
+    /// Adam's step size for the generator against the discriminator; 0: that of the method's authors, .01, or .0001 in RelGAN.
+    #[schemars(range(min = 0.0, max = 10.0))]
     pub adversarial_learning_rate: f64,
     /// Adam's step size for the discriminator.
     #[schemars(range(min = 1e-9, max = 10.0))]

@@ -179,6 +179,10 @@ impl Study for Train {
 fn train(knobs: &TrainKnobs, folder: &Path, seed: Seed, watch: Watch<'_>) -> Result<Kept> {
     let source = Source::open(knobs, folder, seed)?;
     let Source { codec, train, valid, longest, truth, .. } = &source;
+    // What would fail late is refused at once.
+    if let Some(adversarial) = knobs.adversarial() {
+        adversarial.check_text(*longest, train.len(), valid.len())?;
+    }
     let device = trueness_nn::device::parse(&knobs.device)?.autodiff();
     let checkpoints = Checkpoints::new(folder.join(FIT), 1)?;
     let observe = |generator: &Generator, _, seed| {
