@@ -6,7 +6,7 @@ use trueness_core::Measure;
 use trueness_core::report::{Axis, Block, Cell, Figure, Kind as Drawn, Point, Samples, Series, Table};
 
 pub(super) fn table(measures: &[Measure]) -> Table {
-    let mut table = Table::new("The weights of the best pass").words("measure").numbers("value");
+    let mut table = Table::new("The weights that are kept").words("measure").numbers("value");
     for measure in measures {
         let title = match measure.name.as_str() {
             "nll-oracle-start" => "NLL-oracle before training",
