@@ -7,9 +7,45 @@ use super::{Channel, Format, LoggerFile, MAX_VALUES, Reading, Unit};
 use crate::{Error, Result};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Field;
+use std::cell::Cell;
+use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
+use std::sync::Once;
 
+/// Reads a file. The crate that decodes its pages panics at some damage; that is an error of the file, and told as one.
 pub(super) fn read(bytes: Vec<u8>, path: &Path, file: &str, reading: &Reading) -> Result<LoggerFile> {
+    without_panic(|| decode(bytes, path, file, reading)).unwrap_or_else(|what| {
+        Err(Error::file(path, None, format!("no whole Parquet file: its pages are damaged ({what})")))
+    })
+}
+
+thread_local! {
+    /// Whether this thread is where a panic is an answer.
+    static GUARDED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// What `work` returns, or what it said as it panicked; nothing is printed then.
+fn without_panic<T>(work: impl FnOnce() -> T) -> std::result::Result<T, String> {
+    static QUIET: Once = Once::new();
+    // Set once and passing every other panic on, since a hook belongs to the whole process.
+    QUIET.call_once(|| {
+        let others = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            if !GUARDED.get() {
+                others(info);
+            }
+        }));
+    });
+    GUARDED.set(true);
+    let outcome = panic::catch_unwind(AssertUnwindSafe(work));
+    GUARDED.set(false);
+    outcome.map_err(|what| {
+        let text = what.downcast_ref::<String>().map(String::as_str);
+        text.or_else(|| what.downcast_ref::<&str>().copied()).unwrap_or("no reason given").to_owned()
+    })
+}
+
+fn decode(bytes: Vec<u8>, path: &Path, file: &str, reading: &Reading) -> Result<LoggerFile> {
     let fail = |what: String| Error::file(path, None, what);
     let size = bytes.len() as u64;
     let reader = SerializedFileReader::new(bytes::Bytes::from(bytes))
@@ -29,6 +65,18 @@ pub(super) fn read(bytes: Vec<u8>, path: &Path, file: &str, reading: &Reading) -
             names.len(),
             super::MAX_BYTES
         )));
+    }
+    // The reader takes these places for true and would panic at a negative one.
+    for column in reader.metadata().row_groups().iter().flat_map(|group| group.columns()) {
+        let start = column.dictionary_page_offset().unwrap_or(column.data_page_offset());
+        let length = column.compressed_size();
+        let end = start.checked_add(length).and_then(|end| u64::try_from(end).ok());
+        if start < 0 || length < 0 || end.is_none_or(|end| end > size) {
+            return Err(fail(format!(
+                "its head puts column {} at byte {start}, {length} bytes long, of a file of {size} bytes",
+                column.column_path()
+            )));
+        }
     }
     let timely = |name: &String| {
         ["date", "time"].iter().any(|word| name.to_lowercase().contains(word)) || name.starts_with("__index")

@@ -265,6 +265,27 @@ proptest! {
 }
 
 #[test]
+fn any_byte_of_parquet_may_be_damaged() {
+    let good = parquet("(TIMESTAMP(MILLIS,true))", &millis(10));
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let (mut outside, mut pages) = (0, 0);
+    for place in 4..good.len() {
+        for byte in [0, 139, 195, 255] {
+            let mut bytes = good.clone();
+            bytes[place] = byte;
+            std::fs::write(file.path(), bytes).unwrap();
+            if let Err(error) = read(file.path(), &Reading::default()) {
+                let message = error.to_string();
+                outside += usize::from(message.contains("its head puts column"));
+                pages += usize::from(message.contains("its pages are damaged"));
+            }
+        }
+    }
+    // Both places that the decoder would panic at were reached.
+    assert!(outside > 0 && pages > 0, "{outside} {pages}");
+}
+
+#[test]
 fn parquet_is_read_whatever_unit_its_times_are_in() {
     let start = START;
     for (kind, per_second) in [
