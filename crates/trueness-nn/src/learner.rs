@@ -27,6 +27,12 @@ impl<M: Module> Learner<M> {
         &self.model
     }
 
+    /// The same optimiser, its moments kept, with the network changed.
+    #[must_use]
+    pub fn map(self, change: impl FnOnce(M) -> M) -> Self {
+        Self { model: change(self.model), ..self }
+    }
+
     /// The value of a loss, a tensor of one element.
     ///
     /// # Errors

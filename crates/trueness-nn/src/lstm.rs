@@ -84,12 +84,8 @@ impl LstmModelConfig {
             LstmInit::Normal => Init::Normal { sd: 0.1 },
         };
         let layers = (0..self.layers).map(|i| {
-            let (inputs, seed) = (if i == 0 { embedding } else { hidden }, seed.child("layers").nth(i as u64));
-            LstmLayer {
-                weight: init.param([inputs, 4 * hidden], device, seed.child("weight")),
-                recurrent: init.param([hidden, 4 * hidden], device, seed.child("recurrent")),
-                bias: init.param([4 * hidden], device, seed.child("bias")),
-            }
+            let inputs = if i == 0 { embedding } else { hidden };
+            LstmLayer::new(inputs, hidden, init, device, seed.child("layers").nth(i as u64))
         });
         Ok(LstmModel {
             embedding: init.param([vocabulary, embedding], device, seed.child("embedding")),
@@ -109,6 +105,17 @@ pub struct LstmLayer {
     pub recurrent: Param<Tensor<2>>,
     /// `[4·hidden]`. One bias: PyTorch's two are summed in use, but an optimiser moves each of them.
     pub bias: Param<Tensor<1>>,
+}
+
+impl LstmLayer {
+    /// A layer whose weights and biases all begin alike.
+    pub(crate) fn new(inputs: usize, hidden: usize, init: Init, device: &Device, seed: Seed) -> Self {
+        Self {
+            weight: init.param([inputs, 4 * hidden], device, seed.child("weight")),
+            recurrent: init.param([hidden, 4 * hidden], device, seed.child("recurrent")),
+            bias: init.param([4 * hidden], device, seed.child("bias")),
+        }
+    }
 }
 
 /// A language model: embedding, LSTM layers, a linear layer to the tokens. Dropout, where there is any,
@@ -159,13 +166,7 @@ impl NextToken for LstmModel {
     }
 
     fn runner(&self) -> Result<LstmRunner> {
-        let layers = self.layers.iter().map(|layer| {
-            Ok(RunnerLayer {
-                weight: packed(layer.weight.val())?,
-                recurrent: packed(layer.recurrent.val())?,
-                bias: values(layer.bias.val())?,
-            })
-        });
+        let layers = self.layers.iter().map(RunnerLayer::of);
         Ok(LstmRunner {
             vocabulary: self.vocabulary(),
             size: self.embedding.dims()[1],
@@ -192,7 +193,7 @@ pub(crate) fn packed(weight: Tensor<2>) -> Result<Packed> {
 }
 
 /// Copies rows of equal length, by number.
-fn copy_rows(from: &[f32], rows: &[usize], to: &mut [f32]) {
+pub(crate) fn copy_rows(from: &[f32], rows: &[usize], to: &mut [f32]) {
     let size = to.len() / rows.len().max(1);
     for (to, &row) in to.chunks_exact_mut(size.max(1)).zip(rows) {
         to.copy_from_slice(&from[row * size..(row + 1) * size]);
@@ -210,11 +211,34 @@ pub struct LstmRunner {
     output_bias: Vec<f32>,
 }
 
+/// One layer that runs token by token.
 #[derive(Clone, Debug)]
-struct RunnerLayer {
+pub(crate) struct RunnerLayer {
     weight: Packed,
     recurrent: Packed,
     bias: Vec<f32>,
+}
+
+impl RunnerLayer {
+    /// A copy of a layer's weights.
+    pub(crate) fn of(layer: &LstmLayer) -> Result<Self> {
+        Ok(Self {
+            weight: packed(layer.weight.val())?,
+            recurrent: packed(layer.recurrent.val())?,
+            bias: values(layer.bias.val())?,
+        })
+    }
+
+    /// The size of its output.
+    pub(crate) fn hidden(&self) -> usize {
+        self.bias.len() / 4
+    }
+
+    /// Moves output and cell on by one input each; `gates` is room for four numbers for each of theirs.
+    pub(crate) fn step(&self, input: &[f32], h: &mut [f32], c: &mut [f32], gates: &mut [f32]) {
+        kernel::linear_packed(input, &self.weight, &self.bias, gates);
+        kernel::lstm_step(gates, h, c, &self.recurrent, self.hidden());
+    }
 }
 
 /// What an LSTM remembers of some sequences.
@@ -239,8 +263,8 @@ impl Runner for LstmRunner {
     }
 
     fn start(&self, batch: usize) -> LstmState {
-        let zeros = |layer: &RunnerLayer| vec![0.0; batch * layer.bias.len() / 4];
-        let gates = self.layers.iter().map(|layer| layer.bias.len()).max().unwrap_or(0);
+        let zeros = |layer: &RunnerLayer| vec![0.0; batch * layer.hidden()];
+        let gates = self.layers.iter().map(|layer| 4 * layer.hidden()).max().unwrap_or(0);
         LstmState {
             layers: self.layers.iter().map(|layer| (zeros(layer), zeros(layer))).collect(),
             input: Vec::with_capacity(batch * self.size),
@@ -267,10 +291,9 @@ impl Runner for LstmRunner {
         for (i, layer) in self.layers.iter().enumerate() {
             let (before, rest) = state.layers.split_at_mut(i);
             let input = before.last().map_or(&state.input, |(h, _)| h);
-            let gates = &mut state.gates[..tokens.len() * layer.bias.len()];
-            kernel::linear_packed(input, &layer.weight, &layer.bias, gates);
+            let gates = &mut state.gates[..tokens.len() * 4 * layer.hidden()];
             let (h, c) = &mut rest[0];
-            kernel::lstm_step(gates, h, c, &layer.recurrent, layer.bias.len() / 4);
+            layer.step(input, h, c, gates);
         }
         let hidden = state.layers.last().map_or(&state.input, |(h, _)| h);
         kernel::linear_packed(hidden, &self.output, &self.output_bias, logits);

@@ -250,6 +250,7 @@ pub fn roll_out<R: Runner>(
     runner: &R,
     sentences: &[Vec<u32>],
     n: usize,
+    every: usize,
     (start, end, longest): (u32, Option<u32>, usize),
     seed: Seed,
     watch: Watch<'_>,
@@ -270,6 +271,9 @@ pub fn roll_out<R: Runner>(
                 runner.step(&mut state, &tokens, &mut logits);
                 for (token, sentence) in tokens.iter_mut().zip(sentences) {
                     *token = sentence.get(t - 1).copied().unwrap_or(start);
+                }
+                if !t.is_multiple_of(every.max(1)) {
+                    continue;
                 }
                 let alive: Vec<usize> = (0..sentences.len()).filter(|&i| t <= prefixes(&sentences[i])).collect();
                 let rows: Vec<usize> = alive.iter().flat_map(|&i| std::iter::repeat_n(i, n)).collect();

@@ -6,8 +6,8 @@ use trueness_core::{Cancel, Seed, Silent, Watch};
 use trueness_nn::burn::optim::GradientsParams;
 use trueness_nn::kernel::AdamConfig;
 use trueness_nn::{
-    Gpt2Config, LstmInit, LstmModelConfig, NextToken, RelationalMemory, RelationalMemoryConfig, Runner, Sampling,
-    Sequences, device, hugging_face, roll_out, sample,
+    Gpt2Config, Hierarchical, HierarchicalConfig, LstmInit, LstmModelConfig, NextToken, RelationalMemory,
+    RelationalMemoryConfig, Runner, Sampling, Sequences, TextCnnConfig, device, hugging_face, roll_out, sample,
 };
 
 const SENTENCES: [&[u32]; 3] = [&[3, 1, 4, 1, 5], &[9, 2], &[6, 5, 3, 5, 8, 10, 7]];
@@ -40,7 +40,9 @@ fn replays<M: NextToken>(model: M, fixture: &Fixture) {
     assert!(relative_l2(&found, &expected) < 1e-5, "{}", relative_l2(&found, &expected));
     let value = model.loss(&sequences, None).into_scalar::<f64>();
     assert!((value - fixture.values("loss")[0]).abs() < 1e-5 * value.abs(), "{value}");
-    for (name, gradient) in gradients(&model, model.loss(&sequences, None)) {
+    let found = gradients(&model, model.loss(&sequences, None));
+    assert_eq!(found.keys().cloned().collect::<Vec<_>>(), fixture.gradients());
+    for (name, gradient) in found {
         let error = relative_l2(&gradient, &fixture.values(&format!("gradient:{name}")));
         assert!(error < 1e-4, "{name}: {error:e}");
     }
@@ -63,6 +65,23 @@ fn the_lstm_replays_pytorch() {
     let device = device::parse("cpu").unwrap().autodiff();
     let fixture = Fixture::open(&fixtures().join("lstm.safetensors"));
     replays(lstm().init(&device, Seed::new(1)).unwrap(), &fixture);
+}
+
+#[test]
+fn the_relational_memory_replays_pytorch() {
+    let device = device::parse("cpu").unwrap().autodiff();
+    let config = RelationalMemoryConfig { vocabulary: 11, embedding: 5, slots: 2, heads: 2, head_size: 3 };
+    let fixture = Fixture::open(&fixtures().join("relational.safetensors"));
+    replays(config.init(&device, Seed::new(1)).unwrap(), &fixture);
+}
+
+#[test]
+fn manager_and_worker_replay_pytorch() {
+    let device = device::parse("cpu").unwrap().autodiff();
+    let leak = TextCnnConfig { embedding: 4, widths: vec![2, 3], filters: vec![4, 3], ..TextCnnConfig::small(12) };
+    let config = HierarchicalConfig { vocabulary: 11, embedding: 5, hidden: 6, goal: 3, horizon: 2, leak };
+    let fixture = Fixture::open(&fixtures().join("hierarchical.safetensors"));
+    replays(config.init(&device, Seed::new(1)).unwrap(), &fixture);
 }
 
 #[test]
@@ -215,9 +234,23 @@ fn relational() -> RelationalMemory {
     config.init(&device::parse("cpu").unwrap(), Seed::new(5)).unwrap()
 }
 
+/// A manager and a worker of five tokens.
+fn hierarchical() -> Hierarchical {
+    let leak = TextCnnConfig { embedding: 4, widths: vec![1, 3], filters: vec![3, 4], ..TextCnnConfig::small(6) };
+    let config = HierarchicalConfig { vocabulary: 5, embedding: 6, hidden: 5, goal: 3, horizon: 3, leak };
+    let model = config.init(&device::parse("cpu").unwrap(), Seed::new(5)).unwrap();
+    // Large enough for the goals to matter.
+    let output = model.output.clone().map(|output| output.mul_scalar(20.0));
+    Hierarchical { output, ..model }
+}
+
 #[test]
-fn a_relational_memory_that_runs_token_by_token_is_the_one_that_is_trained() {
-    let model = relational();
+fn networks_that_run_token_by_token_are_the_ones_that_are_trained() {
+    runs_as_trained(&relational());
+    runs_as_trained(&hierarchical());
+}
+
+fn runs_as_trained<M: NextToken>(model: &M) {
     let sentences: [&[u32]; 3] = [&[1, 4, 2, 2], &[3], &[2, 0, 1]];
     let sequences = Sequences::new(&sentences, 0, Some(0));
     let logs = model.log_probabilities(&sequences).unwrap();
@@ -244,8 +277,9 @@ fn a_relational_memory_that_runs_token_by_token_is_the_one_that_is_trained() {
 }
 
 #[test]
-fn samples_of_a_relational_memory_follow_its_law_whatever_the_threads() {
+fn samples_of_a_memory_and_of_a_hierarchy_follow_their_law_whatever_the_threads() {
     samples_follow_the_law(&relational());
+    samples_follow_the_law(&hierarchical());
 }
 
 #[test]
@@ -256,7 +290,7 @@ fn roll_outs_begin_with_their_prefix_and_do_not_depend_on_threads() {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         let (cancel, silent) = (Cancel::default(), Silent);
         let watch = Watch::new(&cancel, &silent);
-        pool.install(|| roll_out(&runner, &sentences, 3, (0, Some(0), 8), Seed::new(6), watch)).unwrap()
+        pool.install(|| roll_out(&runner, &sentences, 3, 1, (0, Some(0), 8), Seed::new(6), watch)).unwrap()
     };
     let rolled = found(1);
     assert_eq!(rolled, found(3));

@@ -2,8 +2,8 @@
 
 use super::policy::Reward;
 use super::segments::{Combine, Segments};
-use crate::discriminator::cnn::CnnConfig;
 use crate::error::{Error, Result};
+use crate::generator::DiscriminatorSize;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +22,8 @@ pub enum Method {
     Rankgan,
     /// A relational memory that learns through softened samples (Nie, Narodytska and Patel 2019).
     Relgan,
+    /// A manager that points where the discriminator's features should go, and a worker that goes there (Guo et al. 2018).
+    Leakgan,
 }
 
 impl Method {
@@ -32,30 +34,7 @@ impl Method {
             Self::Maligan => "maligan",
             Self::Rankgan => "rankgan",
             Self::Relgan => "relgan",
-        }
-    }
-}
-
-/// The sizes of a discriminator.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum DiscriminatorSize {
-    /// Two widths of 64 filters: for a CPU.
-    #[default]
-    Small,
-    /// Two widths of 100 and 200 filters, as in the papers' code for real text.
-    Dd,
-    /// SeqGAN's for its oracle: twelve widths, 1,720 filters.
-    Seqgan,
-}
-
-impl DiscriminatorSize {
-    /// The network, and the weight of its penalty.
-    pub fn config(self) -> CnnConfig {
-        match self {
-            Self::Small => CnnConfig { keep: 0.75, ..CnnConfig::small() },
-            Self::Dd => CnnConfig { embedding: 32, keep: 0.75, ..CnnConfig::dd() },
-            Self::Seqgan => CnnConfig::seqgan(),
+            Self::Leakgan => "leakgan",
         }
     }
 }
@@ -84,7 +63,7 @@ pub struct AdversarialKnobs {
     /// Sentences in a batch, of each side.
     #[schemars(range(min = 2, max = 100_000))]
     pub batch: usize,
-    /// Completions of each prefix by which SeqGAN and RankGAN value a token; 0: a token is worth what its sentence is.
+    /// Completions of each prefix by which SeqGAN, RankGAN and LeakGAN value it; 0: it is worth what its sentence is.
     #[schemars(range(min = 0, max = 10_000))]
     pub rollouts: usize,
     /// How much the policy that completes sentences keeps of itself in a round; the rest comes from the generator.
@@ -99,7 +78,13 @@ pub struct AdversarialKnobs {
     pub combine: Combine,
     /// The discriminator's sizes: small, dd or seqgan.
     pub discriminator: DiscriminatorSize,
-    /// Adam's step size for the generator; 0: that of the method's authors, .01, or .0001 in RelGAN.
+    /// LeakGAN: after how many rounds the generator learns by maximum likelihood again, as it does before the first one.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub interleave: usize,
+    /// LeakGAN: for how many steps it does.
+    #[schemars(range(min = 0, max = 1_000_000))]
+    pub interleave_steps: usize,
+    /// Adam's step size for the generator; 0: that of the method's authors, .01, or .0001 in RelGAN and .0015 in LeakGAN.
     #[schemars(range(min = 0.0, max = 10.0))]
     pub learning_rate: f64,
     /// Adam's step size for the discriminator.
@@ -138,6 +123,8 @@ impl Default for AdversarialKnobs {
             segments: Segments::Whole,
             combine: Combine::MeanLogit,
             discriminator: DiscriminatorSize::Small,
+            interleave: 10,
+            interleave_steps: 150,
             learning_rate: 0.0,
             discriminator_learning_rate: 1e-4,
             clip: 5.0,
@@ -155,10 +142,16 @@ impl AdversarialKnobs {
     /// # Errors
     /// [`Error::Input`] that names the knob.
     pub fn check(&self) -> Result<()> {
-        if self.rounds == 0 || self.generator_steps == 0 || self.watch_every == 0 || self.discriminator_epochs == 0 {
-            return Err(Error::Input(
-                "rounds, generator-steps, discriminator-epochs and watch-every have to be at least 1".to_owned(),
-            ));
+        for (name, value) in [
+            ("rounds", self.rounds),
+            ("generator-steps", self.generator_steps),
+            ("discriminator-epochs", self.discriminator_epochs),
+            ("interleave", self.interleave),
+            ("watch-every", self.watch_every),
+        ] {
+            if value == 0 {
+                return Err(Error::Input(format!("{name}: expected at least 1, got 0")));
+            }
         }
         if self.batch < 2 || self.watch_samples < 20 {
             return Err(Error::Input(format!(
@@ -219,6 +212,7 @@ impl AdversarialKnobs {
         match self.method {
             _ if self.learning_rate != 0.0 => self.learning_rate,
             Method::Relgan => 1e-4,
+            Method::Leakgan => 1.5e-3,
             Method::Seqgan | Method::Maligan | Method::Rankgan => 1e-2,
         }
     }
@@ -230,7 +224,7 @@ impl AdversarialKnobs {
         format!(
             "{}|rounds:{rounds}|steps:{generator_steps}+{discriminator_steps}x{}|pre:{discriminator_pre_steps}|batch:{}|rollouts:{}|\
              rolling:{}|reward:{:?}|segments:{}|{:?}|{:?}|adam:{}+{}|clip:{}|\
-             beta:{}/{}",
+             beta:{}/{}|interleave:{}x{}",
             method.name(),
             self.discriminator_epochs,
             self.batch,
@@ -244,7 +238,9 @@ impl AdversarialKnobs {
             self.discriminator_learning_rate,
             self.clip,
             self.beta,
-            self.beta_rounds
+            self.beta_rounds,
+            self.interleave,
+            self.interleave_steps
         )
     }
 }

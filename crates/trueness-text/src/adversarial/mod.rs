@@ -9,6 +9,7 @@
 mod answers;
 mod critic;
 mod knobs;
+mod leakgan;
 mod maligan;
 mod observe;
 mod opponent;
@@ -20,7 +21,7 @@ mod representations;
 mod segments;
 mod seqgan;
 
-pub use knobs::{AdversarialKnobs, DiscriminatorSize, Method};
+pub use knobs::{AdversarialKnobs, Method};
 pub use observe::{Bin, Watched};
 pub use policy::Reward;
 pub use segments::{Combine, Segments};
@@ -29,6 +30,7 @@ use crate::corpus::fingerprint;
 use crate::error::{Error, Result};
 use crate::generator::{Generator, Network};
 use crate::train::Truth;
+use leakgan::LeakGan;
 use policy::Ends;
 use reinforce::Reinforce;
 use relgan::RelGan;
@@ -153,21 +155,23 @@ impl Play<'_> {
             real: self.train,
             device: self.device,
         };
-        match self.generator.network().clone() {
-            Network::Relational(model) => {
-                if self.knobs.method != Method::Relgan {
-                    let name = self.knobs.method.name();
-                    return Err(Error::Input(format!(
-                        "{name} trains an LSTM or a transformer, not a relational memory"
-                    )));
-                }
-                self.play(&scene, RelGan::new(&scene, model, seed.child("init"))?, seed, watch)
+        let init = seed.child("init");
+        match (self.generator.network().clone(), self.knobs.method) {
+            (Network::Relational(model), Method::Relgan) => {
+                self.play(&scene, RelGan::new(&scene, model, init)?, seed, watch)
             }
-            _ if self.knobs.method == Method::Relgan => {
-                Err(Error::Input("relgan trains a generator with a relational memory".to_owned()))
+            (Network::Hierarchical(model), Method::Leakgan) => {
+                self.play(&scene, LeakGan::new(&scene, model)?, seed, watch)
             }
-            Network::Lstm(model) => self.play(&scene, Reinforce::new(&scene, model, seed.child("init"))?, seed, watch),
-            Network::Gpt2(model) => self.play(&scene, Reinforce::new(&scene, model, seed.child("init"))?, seed, watch),
+            (_, Method::Relgan) => Err(Error::Input("relgan trains a generator with a relational memory".to_owned())),
+            (_, Method::Leakgan) => {
+                Err(Error::Input("leakgan trains a generator with a manager and a worker".to_owned()))
+            }
+            (Network::Lstm(model), _) => self.play(&scene, Reinforce::new(&scene, model, init)?, seed, watch),
+            (Network::Gpt2(model), _) => self.play(&scene, Reinforce::new(&scene, model, init)?, seed, watch),
+            (Network::Relational(_) | Network::Hierarchical(_), method) => {
+                Err(Error::Input(format!("{} trains an LSTM or a transformer", method.name())))
+            }
         }
     }
 

@@ -31,11 +31,20 @@ pub(super) struct Judge {
 
 impl Opponent {
     pub(super) fn new(scene: &Scene<'_>, ranks: bool, seed: Seed) -> Result<Self> {
+        let network = scene.knobs.discriminator.config().network(scene.vocabulary).init(scene.device, seed)?;
+        Self::of(scene, network, ranks)
+    }
+
+    /// With a network of its own.
+    pub(super) fn of(scene: &Scene<'_>, network: TextCnn, ranks: bool) -> Result<Self> {
         let knobs = scene.knobs;
-        let config = knobs.discriminator.config();
-        let network = config.network(scene.vocabulary).init(scene.device, seed)?;
-        let critic = Critic::new(&knobs.segments, knobs.combine, scene.ends.2, config.l2)?;
+        let critic = Critic::new(&knobs.segments, knobs.combine, scene.ends.2, knobs.discriminator.config().l2)?;
         Ok(Self { learner: Learner::new(network, AdamConfig::default().init()), critic, ranks })
+    }
+
+    /// The network as it is.
+    pub(super) fn network(&self) -> TextCnn {
+        self.learner.model().clone()
     }
 
     /// The discriminator as it is. A ranker draws its references and comparisons from the real sentences.
@@ -118,7 +127,7 @@ impl Judge {
 }
 
 /// Some sentences, drawn with replacement.
-fn drawn<'a>(from: &'a [Vec<u32>], n: usize, rng: &mut Rng) -> Vec<&'a [u32]> {
+pub(super) fn drawn<'a>(from: &'a [Vec<u32>], n: usize, rng: &mut Rng) -> Vec<&'a [u32]> {
     (0..n).map(|_| from[rng.random_range(0..from.len())].as_slice()).collect()
 }
 

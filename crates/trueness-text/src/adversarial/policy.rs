@@ -59,7 +59,7 @@ pub(super) fn action_values<R: Runner>(
     let mut values: Vec<Vec<f32>> =
         sentences.iter().zip(&whole).map(|(sentence, &score)| vec![score; decisions(sentence, ends)]).collect();
     if rollouts > 0 {
-        let found = roll_out(policy, sentences, rollouts, ends, seed, watch)?;
+        let found = roll_out(policy, sentences, rollouts, 1, ends, seed, watch)?;
         let scores = score(&found.sentences)?;
         for (&(sentence, length), scores) in found.prefixes.iter().zip(scores.chunks_exact(rollouts)) {
             // The prefix of t tokens is what the t-th decision led to.
@@ -81,12 +81,12 @@ pub(super) fn control(reward: Reward, sentences: &[Vec<u32>], ends: Ends, seed: 
 
 /// −Σ value · log π(decision | what was before): the gradient of the expected score is that of its negative (Yu et al. 2017,
 /// equation 8, without the mean over time, as in the paper's code).
-pub(super) fn loss<M: NextToken>(
-    model: &M,
-    sentences: &[Vec<u32>],
-    values: &[Vec<f32>],
-    (start, end, _): Ends,
-) -> Tensor<1> {
+pub(super) fn loss<M: NextToken>(model: &M, sentences: &[Vec<u32>], values: &[Vec<f32>], ends: Ends) -> Tensor<1> {
+    model.loss(&weighted(sentences, values, ends), None)
+}
+
+/// Sentences whose decisions count as much as they are worth.
+pub(super) fn weighted(sentences: &[Vec<u32>], values: &[Vec<f32>], (start, end, _): Ends) -> Sequences {
     let mut sequences = Sequences::new(sentences, start, end);
     sequences.weights.fill(0.0);
     if sequences.time > 0 {
@@ -94,7 +94,7 @@ pub(super) fn loss<M: NextToken>(
             weights[..values.len()].copy_from_slice(values);
         }
     }
-    model.loss(&sequences, None)
+    sequences
 }
 
 #[cfg(test)]

@@ -41,7 +41,7 @@ impl<M: NextToken> Reinforce<M> {
         let judge = self.opponent.judge(scene, seed.child("judge"));
         match knobs.method {
             Method::Maligan => maligan::values(&judge, sentences, scene.ends, watch),
-            Method::Seqgan | Method::Rankgan | Method::Relgan => {
+            Method::Seqgan | Method::Rankgan | Method::Relgan | Method::Leakgan => {
                 let (rolling, seed) = (self.rolling.runner()?, seed.child("roll-outs"));
                 seqgan::values(&judge, &rolling, sentences, knobs.rollouts, scene.ends, seed, watch)
             }

@@ -5,13 +5,12 @@
 //! loss: real sentences are to look more real than generated ones.
 
 use super::answers::Answers;
-use super::knobs::DiscriminatorSize;
 use super::opponent::finite;
 use super::policy::{Ends, Reward};
 use super::representations::{Representations, RepresentationsConfig};
 use super::{Adversary, DISCRIMINATOR, GENERATOR, Losses, Scene};
 use crate::error::Result;
-use crate::generator::Network;
+use crate::generator::{DiscriminatorSize, Network};
 use rand::RngExt;
 use std::path::Path;
 use trueness_core::{Seed, Watch};
@@ -28,13 +27,16 @@ pub(super) struct RelGan {
     answers: Answers,
 }
 
+/// So many numbers to add to the logits of a step.
+type Noise<'a> = &'a dyn Fn(usize, usize) -> Vec<f32>;
+
 /// Softened samples: distributions over tokens, `[sentences · time, vocabulary]`, by sentence and then time.
 fn softened(
     model: &RelationalMemory,
     sentences: usize,
     (start, end, longest): Ends,
     beta: f64,
-    seed: Seed,
+    noise: Noise<'_>,
 ) -> Result<Tensor<2>> {
     let device = model.embedding.device();
     let vocabulary = model.embedding.dims()[0];
@@ -44,8 +46,8 @@ fn softened(
     let mut all = Vec::with_capacity(longest);
     for t in 0..longest {
         memory = model.step(kernel::embedding(model.embedding.val(), &tokens), memory);
-        let noise = gumbel(sentences * vocabulary, seed.nth(t as u64));
-        let noise = Tensor::<2>::from_data(TensorData::new(noise, [sentences, vocabulary]), &device);
+        let noise = TensorData::new(noise(t, sentences * vocabulary), [sentences, vocabulary]);
+        let noise = Tensor::<2>::from_data(noise, &device);
         let noisy = model.logits(memory.clone()) + noise;
         let values = noisy.clone().detach().try_into_vec_as::<f32>();
         let values = values.map_err(|error| trueness_core::Error::Failed(format!("cannot read logits: {error}")))?;
@@ -70,8 +72,12 @@ fn softened(
     Ok(Tensor::cat(all, 1).reshape([sentences * longest, vocabulary]))
 }
 
-/// −log(−log u) of uniform numbers.
-fn gumbel(n: usize, seed: Seed) -> Vec<f32> {
+/// −log(−log u) of uniform numbers, others for each step.
+fn gumbel(seed: Seed) -> impl Fn(usize, usize) -> Vec<f32> {
+    move |step, n| gumbels(seed.nth(step as u64), n)
+}
+
+fn gumbels(seed: Seed, n: usize) -> Vec<f32> {
     let mut rng = seed.rng();
     let mut one = || {
         // Neither 0 nor 1.
@@ -120,6 +126,19 @@ impl RelGan {
         self.answers.combined(logits.reshape([self.answers.segments(), sentences * representations]))
     }
 
+    /// What a side minimises (Jolicoeur-Martineau 2019): the mean of softplus(other − own) of the logits, so that its own sentences look
+    /// more real than the other's. One element.
+    fn loss(
+        &self,
+        network: &Representations,
+        (own, other): (Tensor<3>, Tensor<3>),
+        dropout: Option<Seed>,
+    ) -> Tensor<1> {
+        let own = self.judged(network, own, dropout.map(|seed| seed.child("dropout/own")));
+        let other = self.judged(network, other, dropout.map(|seed| seed.child("dropout/other")));
+        activation::softplus(other - own, 1.0).mean()
+    }
+
     fn real(&self, scene: &Scene<'_>, network: &Representations, seed: Seed) -> Tensor<3> {
         let mut rng = seed.rng();
         let batch: Vec<&[u32]> =
@@ -158,13 +177,11 @@ impl Adversary for RelGan {
         for step in 0..knobs.generator_steps {
             watch.check()?;
             let seed = seed.child("generator").nth(step as u64);
-            let soft = softened(self.generator.model(), knobs.batch, scene.ends, beta, seed.child("noise"))?;
+            let soft = softened(self.generator.model(), knobs.batch, scene.ends, beta, &gumbel(seed.child("noise")))?;
             // The discriminator is asked without learning: its weights take part as constants.
             let network = self.discriminator.model().clone().no_grad();
-            let dropout = |name: &str| Some(seed.child(name));
-            let fake = self.judged(&network, self.generated(&network, soft, time), dropout("dropout/generated"));
-            let real = self.judged(&network, self.real(scene, &network, seed.child("real")), dropout("dropout/real"));
-            let loss = activation::softplus(real - fake, 1.0).mean();
+            let real = self.real(scene, &network, seed.child("real"));
+            let loss = self.loss(&network, (self.generated(&network, soft, time), real), Some(seed));
             losses.generator = Some(finite("the generator", Learner::<RelationalMemory>::value(&loss)?)?);
             self.generator = self.generator.step(&loss, knobs.generator_rate(), Some(knobs.clip))?;
         }
@@ -172,14 +189,17 @@ impl Adversary for RelGan {
             for step in 0..knobs.steps() {
                 watch.check()?;
                 let seed = seed.child("discriminator").nth(step as u64);
-                let soft =
-                    softened(&self.generator.model().valid(), knobs.batch, scene.ends, beta, seed.child("noise"))?;
+                let soft = softened(
+                    &self.generator.model().valid(),
+                    knobs.batch,
+                    scene.ends,
+                    beta,
+                    &gumbel(seed.child("noise")),
+                )?;
                 let network = self.discriminator.model();
-                let dropout = |name: &str| Some(seed.child(name));
                 let soft = Tensor::from_data(soft.into_data(), scene.device);
-                let fake = self.judged(network, self.generated(network, soft, time), dropout("dropout/generated"));
-                let real = self.judged(network, self.real(scene, network, seed.child("real")), dropout("dropout/real"));
-                let loss = activation::softplus(fake - real, 1.0).mean();
+                let real = self.real(scene, network, seed.child("real"));
+                let loss = self.loss(network, (real, self.generated(network, soft, time)), Some(seed));
                 losses.discriminator = Some(finite("the discriminator", Learner::<Representations>::value(&loss)?)?);
                 let rate = knobs.discriminator_learning_rate;
                 self.discriminator = self.discriminator.step(&loss, rate, Some(knobs.clip))?;
@@ -272,7 +292,7 @@ mod tests {
         let device = device::parse("cpu").unwrap();
         let config = RelationalMemoryConfig { vocabulary: 4, embedding: 4, slots: 1, heads: 1, head_size: 4 };
         let model = config.init(&device, Seed::new(1)).unwrap();
-        let soft = softened(&model, 6, (0, Some(0), 7), 1000.0, Seed::new(4)).unwrap();
+        let soft = softened(&model, 6, (0, Some(0), 7), 1000.0, &gumbel(Seed::new(4))).unwrap();
         let rows = soft.try_into_vec_as::<f32>().unwrap();
         assert_eq!(rows.len(), 6 * 7 * 4);
         let mut ended = 0;

@@ -198,6 +198,7 @@ pub fn load(path: &Path, device: &Device) -> Result<Generator> {
         Sizes::Lstm(sizes) => (sizes.vocabulary, usize::MAX),
         Sizes::Gpt2(sizes) => (sizes.vocabulary, sizes.context),
         Sizes::Relational(sizes) => (sizes.vocabulary, usize::MAX),
+        Sizes::Hierarchical(sizes) => (sizes.vocabulary, usize::MAX),
     };
     if vocabulary != codec.size() {
         return Err(wrong(format!("the network has {vocabulary} tokens, and the words give {}", codec.size())));
@@ -214,6 +215,7 @@ pub fn load(path: &Path, device: &Device) -> Result<Generator> {
     let network = match about.sizes.init(device, Seed::new(0))? {
         Network::Lstm(model) => Network::Lstm(weights::load(model, &path)?),
         Network::Relational(model) => Network::Relational(weights::load(model, &path)?),
+        Network::Hierarchical(model) => Network::Hierarchical(weights::load(model, &path)?),
         Network::Gpt2(_) => {
             let loaded = hugging_face::load(&folder, device)?;
             if Sizes::Gpt2(loaded.config.clone()) != about.sizes {

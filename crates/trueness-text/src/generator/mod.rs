@@ -17,7 +17,7 @@ pub use codec::{Codec, Coded, UNKNOWN};
 pub use evaluator::{Evaluator, evaluate};
 pub use folder::{Card, files, load};
 pub(crate) use folder::{read_json, read_word_codec, write_codec, write_json};
-pub use network::{Beginning, Kind, Network, NetworkKnobs, Sizes};
+pub use network::{Beginning, DiscriminatorSize, Kind, Network, NetworkKnobs, Sizes};
 pub use train::{Job, Observe, Trained, TrainingKnobs};
 pub use verbs::{SampleKnobs, ScoreKnobs, sample_text, score_file};
 
@@ -28,7 +28,7 @@ use crate::oracle::Oracle;
 use network::with_network;
 use std::sync::LazyLock;
 use trueness_core::{Cancel, Seed, Silent, Watch};
-use trueness_nn::{Gpt2, LstmModel, NextToken, RelationalMemory, Sampling};
+use trueness_nn::{Gpt2, Hierarchical, LstmModel, NextToken, RelationalMemory, Sampling};
 
 impl From<LstmModel> for Network {
     fn from(model: LstmModel) -> Self {
@@ -45,6 +45,12 @@ impl From<Gpt2> for Network {
 impl From<RelationalMemory> for Network {
     fn from(model: RelationalMemory) -> Self {
         Self::Relational(model)
+    }
+}
+
+impl From<Hierarchical> for Network {
+    fn from(model: Hierarchical) -> Self {
+        Self::Hierarchical(model)
     }
 }
 

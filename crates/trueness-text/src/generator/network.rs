@@ -1,11 +1,15 @@
 //! The networks that generate text.
 
+use crate::discriminator::cnn::CnnConfig;
 use crate::error::Result;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use trueness_core::Seed;
 use trueness_nn::burn::tensor::Device;
-use trueness_nn::{Gpt2, Gpt2Config, LstmInit, LstmModel, LstmModelConfig, RelationalMemory, RelationalMemoryConfig};
+use trueness_nn::{
+    Gpt2, Gpt2Config, Hierarchical, HierarchicalConfig, LstmInit, LstmModel, LstmModelConfig, RelationalMemory,
+    RelationalMemoryConfig,
+};
 
 /// Which network generates.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -18,6 +22,8 @@ pub enum Kind {
     Gpt2,
     /// A relational memory, as RelGAN has it.
     Relational,
+    /// A manager and a worker that see a discriminator's features, as LeakGAN has them.
+    Hierarchical,
 }
 
 impl Kind {
@@ -27,6 +33,7 @@ impl Kind {
             Self::Lstm => "lstm",
             Self::Gpt2 => "gpt2",
             Self::Relational => "relational",
+            Self::Hierarchical => "hierarchical",
         }
     }
 }
@@ -35,7 +42,7 @@ impl Kind {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub struct NetworkKnobs {
-    /// The network: lstm, gpt2 or relational.
+    /// The network: lstm, gpt2, relational or hierarchical.
     pub model: Kind,
     /// The size of a token's vector in the LSTM.
     #[schemars(range(min = 1, max = 65_536))]
@@ -54,6 +61,32 @@ pub struct NetworkKnobs {
     pub keep: f64,
     /// How the LSTM's weights begin: uniform on ±.05, or normal with standard deviation .1.
     pub init: Beginning,
+    /// The sizes of the discriminator that a hierarchical generator sees the features of: small, dd or seqgan.
+    pub leak: DiscriminatorSize,
+}
+
+/// The sizes of a language GAN's discriminator.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum DiscriminatorSize {
+    /// Two widths of 64 filters: for a CPU.
+    #[default]
+    Small,
+    /// Two widths of 100 and 200 filters, as in the papers' code for real text.
+    Dd,
+    /// SeqGAN's for its oracle: twelve widths, 1,720 filters.
+    Seqgan,
+}
+
+impl DiscriminatorSize {
+    /// The network, and the weight of its penalty.
+    pub fn config(self) -> CnnConfig {
+        match self {
+            Self::Small => CnnConfig { keep: 0.75, ..CnnConfig::small() },
+            Self::Dd => CnnConfig { embedding: 32, keep: 0.75, ..CnnConfig::dd() },
+            Self::Seqgan => CnnConfig::seqgan(),
+        }
+    }
 }
 
 /// How an LSTM's weights begin.
@@ -77,6 +110,7 @@ impl Default for NetworkKnobs {
             heads: 0,
             keep: 0.7,
             init: Beginning::Uniform,
+            leak: DiscriminatorSize::Small,
         }
     }
 }
@@ -116,6 +150,11 @@ impl NetworkKnobs {
                     head_size: self.hidden / heads,
                 })
             }
+            Kind::Hierarchical => Sizes::Hierarchical(HierarchicalConfig {
+                embedding: self.embedding,
+                hidden: self.hidden,
+                ..HierarchicalConfig::leakgan(vocabulary, self.leak.config().network(vocabulary))
+            }),
             Kind::Gpt2 => {
                 let sizes = Gpt2Config::new(vocabulary, longest + 1, self.layers, self.hidden);
                 let heads = if self.heads == 0 { sizes.heads } else { self.heads };
@@ -135,6 +174,8 @@ pub enum Sizes {
     Gpt2(Gpt2Config),
     /// A relational memory.
     Relational(RelationalMemoryConfig),
+    /// A manager and a worker.
+    Hierarchical(HierarchicalConfig),
 }
 
 impl Sizes {
@@ -145,6 +186,7 @@ impl Sizes {
             Self::Lstm(config) => config.check(),
             Self::Gpt2(config) => config.check(),
             Self::Relational(config) => config.check(),
+            Self::Hierarchical(config) => config.check(),
         }?)
     }
 
@@ -157,6 +199,7 @@ impl Sizes {
             Self::Lstm(config) => Network::Lstm(config.init(device, seed)?),
             Self::Gpt2(config) => Network::Gpt2(config.init(device, seed)?),
             Self::Relational(config) => Network::Relational(config.init(device, seed)?),
+            Self::Hierarchical(config) => Network::Hierarchical(config.init(device, seed)?),
         })
     }
 
@@ -175,6 +218,10 @@ impl Sizes {
                 "relational|words:{}|emb:{}|slots:{}|heads:{}x{}",
                 c.vocabulary, c.embedding, c.slots, c.heads, c.head_size
             ),
+            Self::Hierarchical(c) => format!(
+                "hierarchical|words:{}|emb:{}|hidden:{}|goals:{}x{}|leak:{}x{:?}x{:?}",
+                c.vocabulary, c.embedding, c.hidden, c.goal, c.horizon, c.leak.embedding, c.leak.widths, c.leak.filters
+            ),
         }
     }
 }
@@ -189,6 +236,8 @@ pub enum Network {
     Gpt2(Gpt2),
     /// A relational memory.
     Relational(RelationalMemory),
+    /// A manager and a worker.
+    Hierarchical(Hierarchical),
 }
 
 /// Does the same with a network of any kind.
@@ -198,6 +247,7 @@ macro_rules! with_network {
             $crate::generator::network::Network::Lstm($model) => $body,
             $crate::generator::network::Network::Gpt2($model) => $body,
             $crate::generator::network::Network::Relational($model) => $body,
+            $crate::generator::network::Network::Hierarchical($model) => $body,
         }
     };
 }

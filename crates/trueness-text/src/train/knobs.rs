@@ -1,7 +1,7 @@
 //! What can be asked of a training.
 
-use crate::adversarial::{AdversarialKnobs, Combine, DiscriminatorSize, Method, Reward, Segments};
-use crate::generator::{Beginning, Kind, NetworkKnobs, TrainingKnobs};
+use crate::adversarial::{AdversarialKnobs, Combine, Method, Reward, Segments};
+use crate::generator::{Beginning, DiscriminatorSize, Kind, NetworkKnobs, TrainingKnobs};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use trueness_nn::Schedule;
@@ -25,6 +25,10 @@ pub enum Model {
     Relational,
     /// A relational memory that goes on by RelGAN.
     Relgan,
+    /// A manager and a worker, who see the features of a discriminator that has not learned, by maximum likelihood.
+    Hierarchical,
+    /// A manager and a worker that go on by LeakGAN.
+    Leakgan,
 }
 
 impl Model {
@@ -33,6 +37,7 @@ impl Model {
         match self {
             Self::Gpt2 => Kind::Gpt2,
             Self::Relational | Self::Relgan => Kind::Relational,
+            Self::Hierarchical | Self::Leakgan => Kind::Hierarchical,
             Self::Lstm | Self::Seqgan | Self::Maligan | Self::Rankgan => Kind::Lstm,
         }
     }
@@ -40,11 +45,12 @@ impl Model {
     /// How it goes on after maximum likelihood, if it does.
     fn method(self) -> Option<Method> {
         match self {
-            Self::Lstm | Self::Gpt2 | Self::Relational => None,
+            Self::Lstm | Self::Gpt2 | Self::Relational | Self::Hierarchical => None,
             Self::Seqgan => Some(Method::Seqgan),
             Self::Maligan => Some(Method::Maligan),
             Self::Rankgan => Some(Method::Rankgan),
             Self::Relgan => Some(Method::Relgan),
+            Self::Leakgan => Some(Method::Leakgan),
         }
     }
 }
@@ -56,8 +62,8 @@ pub struct TrainKnobs {
     /// Sentences to learn from: one a line, UTF-8, plain or gzip.
     #[schemars(extend("x-position" = 1, "x-instead" = "oracle"))]
     pub corpus: String,
-    /// The network: lstm, gpt2 or relational; or the method by which it goes on against a discriminator: seqgan, maligan, rankgan (an
-    /// LSTM) or relgan (a relational memory).
+    /// The network: lstm, gpt2, relational or hierarchical; or the method by which it goes on against a discriminator: seqgan, maligan,
+    /// rankgan (an LSTM), relgan (a relational memory) or leakgan (a hierarchy).
     pub model: Model,
     /// Learn from samples of an oracle, whose density is known, instead of a corpus: seqgan (a new LSTM with normal weights), an oracle.safetensors, or a model folder.
     pub oracle: String,
@@ -132,7 +138,7 @@ pub struct TrainKnobs {
     /// How often the discriminator sees a generated sentence before new ones are drawn.
     #[schemars(range(min = 1, max = 1000))]
     pub discriminator_epochs: usize,
-    /// Completions of each prefix by which SeqGAN and RankGAN value a token; 0: a token is worth what its sentence is.
+    /// Completions of each prefix by which SeqGAN, RankGAN and LeakGAN value it; 0: it is worth what its sentence is.
     #[schemars(range(min = 0, max = 10_000))]
     pub rollouts: usize,
     /// How much the policy that completes sentences keeps of itself in a round.
@@ -147,7 +153,14 @@ pub struct TrainKnobs {
     pub combine: Combine,
     /// The discriminator's sizes: small, dd or seqgan.
     pub discriminator: DiscriminatorSize,
-    /// Adam's step size for the generator against the discriminator; 0: that of the method's authors, .01, or .0001 in RelGAN.
+    /// LeakGAN: after how many rounds the generator learns by maximum likelihood again, as it does before the first one.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub interleave: usize,
+    /// LeakGAN: for how many steps it does.
+    #[schemars(range(min = 0, max = 1_000_000))]
+    pub interleave_steps: usize,
+    /// Adam's step size for the generator against the discriminator; 0: that of the method's authors, .01, or .0001 in RelGAN and .0015
+    /// in LeakGAN.
     #[schemars(range(min = 0.0, max = 10.0))]
     pub adversarial_learning_rate: f64,
     /// Adam's step size for the discriminator.
@@ -208,6 +221,8 @@ impl Default for TrainKnobs {
             segments: adversarial.segments,
             combine: adversarial.combine,
             discriminator: adversarial.discriminator,
+            interleave: adversarial.interleave,
+            interleave_steps: adversarial.interleave_steps,
             discriminator_learning_rate: adversarial.discriminator_learning_rate,
             beta: adversarial.beta,
             beta_rounds: adversarial.beta_rounds,
@@ -230,6 +245,7 @@ impl TrainKnobs {
             heads: self.heads,
             keep: self.keep,
             init: self.init,
+            leak: self.discriminator,
         }
     }
 
@@ -262,6 +278,8 @@ impl TrainKnobs {
             segments: self.segments.clone(),
             combine: self.combine,
             discriminator: self.discriminator,
+            interleave: self.interleave,
+            interleave_steps: self.interleave_steps,
             discriminator_learning_rate: self.discriminator_learning_rate,
             beta: self.beta,
             beta_rounds: self.beta_rounds,
@@ -290,7 +308,10 @@ impl TrainKnobs {
             ("reward", self.reward != all.reward),
             ("segments", self.segments != all.segments),
             ("combine", self.combine != all.combine),
-            ("discriminator", self.discriminator != all.discriminator),
+            // A hierarchical network sees the features of one, whether that learns or not.
+            ("discriminator", self.discriminator != all.discriminator && self.model != Model::Hierarchical),
+            ("interleave", self.interleave != all.interleave),
+            ("interleave-steps", self.interleave_steps != all.interleave_steps),
             ("discriminator-learning-rate", self.discriminator_learning_rate != all.discriminator_learning_rate),
             ("beta", self.beta != all.beta),
             ("beta-rounds", self.beta_rounds != all.beta_rounds),

@@ -80,7 +80,7 @@ impl Study for Train {
         }
         if let Some(name) = knobs.idle() {
             return Err(Error::Input(format!(
-                "{name} is of training against a discriminator: add --model seqgan, maligan, rankgan or relgan"
+                "{name} is of training against a discriminator: add --model seqgan, maligan, rankgan, relgan or leakgan"
             )));
         }
         if let Some(adversarial) = knobs.adversarial() {

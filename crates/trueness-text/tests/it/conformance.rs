@@ -88,6 +88,7 @@ fn training_against_a_discriminator_conforms() {
         ("maligan", "windows:3,2", "mean-prob"),
         ("rankgan", "disjoint:3", "mean-loss"),
         ("relgan", "prefixes:2", "mean-loss"),
+        ("leakgan", "prefixes:2", "mean-logit"),
     ] {
         let settings = json!({
             "corpus": write_captions(&folder.path().join("corpus.txt"), 60, 1),
@@ -103,6 +104,8 @@ fn training_against_a_discriminator_conforms() {
             "discriminator-steps": 2,
             "discriminator-pre-steps": 2,
             "rollouts": 2,
+            "interleave": 2,
+            "interleave-steps": 2,
             "watch-every": 2,
             "watch-samples": 20,
         });
