@@ -1,13 +1,14 @@
 //! Language models against PyTorch, `transformers` and each other.
 
-use crate::replay::{Fixture, gradients, relative_l2};
+use crate::replay::{Fixture, relative_l2};
 use std::path::{Path, PathBuf};
 use trueness_core::{Cancel, Seed, Silent, Watch};
 use trueness_nn::burn::optim::GradientsParams;
 use trueness_nn::kernel::AdamConfig;
 use trueness_nn::{
     Gpt2Config, Hierarchical, HierarchicalConfig, LstmInit, LstmModelConfig, NextToken, RelationalMemory,
-    RelationalMemoryConfig, Runner, Sampling, Sequences, TextCnnConfig, device, hugging_face, roll_out, sample,
+    RelationalMemoryConfig, Runner, Sampling, Sequences, TextCnnConfig, device, gradient, hugging_face, roll_out,
+    sample,
 };
 
 const SENTENCES: [&[u32]; 3] = [&[3, 1, 4, 1, 5], &[9, 2], &[6, 5, 3, 5, 8, 10, 7]];
@@ -40,7 +41,7 @@ fn replays<M: NextToken>(model: M, fixture: &Fixture) {
     assert!(relative_l2(&found, &expected) < 1e-5, "{}", relative_l2(&found, &expected));
     let value = model.loss(&sequences, None).into_scalar::<f64>();
     assert!((value - fixture.values("loss")[0]).abs() < 1e-5 * value.abs(), "{value}");
-    let found = gradients(&model, model.loss(&sequences, None));
+    let found = gradient::named(&model, &model.loss(&sequences, None)).unwrap();
     assert_eq!(found.keys().cloned().collect::<Vec<_>>(), fixture.gradients());
     for (name, gradient) in found {
         let error = relative_l2(&gradient, &fixture.values(&format!("gradient:{name}")));

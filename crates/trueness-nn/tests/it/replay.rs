@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use trueness_nn::burn::module::{Module, ModuleVisitor, Param};
-use trueness_nn::burn::optim::GradientsParams;
-use trueness_nn::burn::tensor::{DType, Tensor, TensorData};
+use trueness_nn::burn::module::Module;
+use trueness_nn::burn::tensor::{DType, TensorData};
 use trueness_nn::weights;
 
 /// Tensors by name; `weight:PATH` and `gradient:PATH` are those of a network's parameters.
@@ -54,36 +53,6 @@ pub(crate) fn write(path: &Path, values: &BTreeMap<String, TensorData>) {
         })
         .collect();
     safetensors::serialize_to_file(views, None, path).unwrap();
-}
-
-/// The gradients of a loss with respect to all parameters, by path.
-pub(crate) fn gradients<M: Module>(model: &M, loss: Tensor<1>) -> BTreeMap<String, Vec<f64>> {
-    let gradients = GradientsParams::from_grads(loss.backward(), model);
-    let mut named = Named { gradients: &gradients, path: Vec::new(), found: BTreeMap::new() };
-    model.visit(&mut named);
-    named.found
-}
-
-struct Named<'a> {
-    gradients: &'a GradientsParams,
-    path: Vec<String>,
-    found: BTreeMap<String, Vec<f64>>,
-}
-
-impl ModuleVisitor for Named<'_> {
-    fn enter_module(&mut self, name: &str, _container_type: &str) {
-        self.path.push(name.to_owned());
-    }
-
-    fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.path.pop();
-    }
-
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        if let Some(gradient) = self.gradients.get::<D>(param.id) {
-            self.found.insert(self.path.join("."), gradient.try_into_vec_as::<f64>().unwrap());
-        }
-    }
 }
 
 /// ‖a − b‖ / ‖b‖.

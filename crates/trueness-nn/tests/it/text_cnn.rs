@@ -1,4 +1,4 @@
-use crate::replay::{Fixture, gradients, relative_l2, write};
+use crate::replay::{Fixture, relative_l2, write};
 use rand::RngExt;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -7,7 +7,7 @@ use trueness_nn::burn::nn::loss::CrossEntropyLossConfig;
 use trueness_nn::burn::optim::GradientsParams;
 use trueness_nn::burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use trueness_nn::kernel::AdamConfig;
-use trueness_nn::{TextCnn, TextCnnConfig, device, weights};
+use trueness_nn::{TextCnn, TextCnnConfig, device, gradient, weights};
 
 const PENALTY: f64 = 0.2;
 const SENTENCES: [&[u32]; 4] = [&[3, 1, 4, 1, 5], &[9, 2], &[], &[6, 5, 3, 5, 8, 10, 7]];
@@ -33,7 +33,7 @@ fn logits_loss_gradients_and_ten_steps_replay_pytorch() {
     assert!(relative_l2(&logits, &fixture.values("logits")) < 1e-5);
     let value = loss(&model).into_scalar::<f64>();
     assert!((value - fixture.values("loss")[0]).abs() < 1e-5, "{value}");
-    for (name, gradient) in gradients(&model, loss(&model)) {
+    for (name, gradient) in gradient::named(&model, &loss(&model)).unwrap() {
         let error = relative_l2(&gradient, &fixture.values(&format!("gradient:{name}")));
         assert!(error < 1e-5, "{name}: {error}");
     }
@@ -65,7 +65,7 @@ fn gradients_match_finite_differences_in_double_precision() {
         weights::load(weights::cast(tiny(&device, 3), DType::F64).unwrap(), &path).unwrap()
     };
     let double = at(&values);
-    let analytic = gradients(&double, loss(&double));
+    let analytic = gradient::named(&double, &loss(&double)).unwrap();
     let h = 1e-6;
     for (name, gradient) in &analytic {
         // A few elements of each tensor; a tensor at fault is at fault in most of them.

@@ -258,10 +258,91 @@ impl Adversary for RelGan {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests may fail")]
 mod tests {
-    use super::super::{AdversarialKnobs, Method};
+    use super::super::{AdversarialKnobs, Combine, Method};
     use super::*;
+    use safetensors::SafeTensors;
+    use std::collections::BTreeMap;
     use trueness_core::{Cancel, Silent};
-    use trueness_nn::{RelationalMemoryConfig, device, weights};
+    use trueness_nn::{RelationalMemoryConfig, device, gradient, weights};
+
+    /// A step that PyTorch took; `tests/it/fixtures/pytorch.py` made it.
+    const PYTORCH: &[u8] = include_bytes!("../../tests/it/fixtures/relgan.safetensors");
+
+    /// A module with the fixture's weights.
+    fn loaded<M: Module>(module: M, fixture: &SafeTensors<'_>, prefix: &str) -> M {
+        let tensors = fixture.tensors().into_iter();
+        let tensors = tensors.filter_map(|(name, view)| Some((name.strip_prefix(prefix)?.to_owned(), view)));
+        weights::load_tensors(module, tensors.collect(), &BTreeMap::new(), Path::new("relgan.safetensors")).unwrap()
+    }
+
+    /// ‖found − expected‖ / ‖expected‖ with a tensor of the fixture.
+    fn error(found: &[f64], fixture: &SafeTensors<'_>, name: &str) -> f64 {
+        let expected = floats(fixture, name);
+        assert_eq!(found.len(), expected.len(), "{name}");
+        let square = |x: f64| x * x;
+        let far: f64 = found.iter().zip(&expected).map(|(a, b)| square(a - f64::from(*b))).sum();
+        (far / expected.iter().map(|b| square(f64::from(*b))).sum::<f64>()).sqrt()
+    }
+
+    fn floats(fixture: &SafeTensors<'_>, name: &str) -> Vec<f32> {
+        let bytes = fixture.tensor(name).unwrap().data();
+        bytes.chunks_exact(4).map(|four| f32::from_le_bytes(four.try_into().unwrap())).collect()
+    }
+
+    #[test]
+    fn a_step_with_gumbel_noise_replays_pytorch() {
+        let (vocabulary, sentences, longest, beta) = (7, 4, 6, 1.7);
+        let device = device::parse("cpu").unwrap().autodiff();
+        let fixture = SafeTensors::deserialize(PYTORCH).unwrap();
+        let config = RelationalMemoryConfig { vocabulary, embedding: 5, slots: 1, heads: 2, head_size: 4 };
+        let generator = loaded(config.init(&device, Seed::new(1)).unwrap(), &fixture, "generator:");
+        let config = RepresentationsConfig {
+            representations: 3,
+            widths: vec![2, 3],
+            filters: 4,
+            inner: 5,
+            ..RepresentationsConfig::small(vocabulary)
+        };
+        let judge = loaded(config.init(&device, Seed::new(2)), &fixture, "discriminator:");
+        let noise = floats(&fixture, "noise");
+        let noise = |step: usize, n: usize| noise[step * n..(step + 1) * n].to_vec();
+        let soft = softened(&generator, sentences, (0, Some(0), longest), beta, &noise).unwrap();
+        let values = |tensor: Tensor<2>| tensor.try_into_vec_as::<f64>().unwrap();
+        assert!(error(&values(soft.clone()), &fixture, "softened") < 1e-5);
+        let gan = RelGan {
+            generator: Learner::new(generator, AdamConfig::default().init()),
+            discriminator: Learner::new(judge, AdamConfig::default().init()),
+            answers: Answers::new(&"prefixes:3".parse().unwrap(), Combine::MeanLoss, longest).unwrap(),
+        };
+        let (generator, judge) = (gan.generator.model(), gan.discriminator.model());
+        let ids: Vec<u32> = floats(&fixture, "real").into_iter().map(|id| id as u32).collect();
+        // As in a round: the generator's loss sees the discriminator as a constant, the discriminator's loss the samples.
+        let network = judge.clone().no_grad();
+        let (fake, real) = (gan.generated(&network, soft.clone(), longest), gan.embedded(&network, &ids, longest));
+        assert!(error(&values(gan.judged(&network, fake.clone(), None)), &fixture, "logits-generated") < 1e-5);
+        assert!(error(&values(gan.judged(&network, real.clone(), None)), &fixture, "logits-real") < 1e-5);
+        let constant = Tensor::from_data(soft.into_data(), &device);
+        let own = (gan.embedded(judge, &ids, longest), gan.generated(judge, constant, longest));
+        let theirs = gan.loss(judge, own, None);
+        let ours = gan.loss(&network, (fake, real), None);
+        for (side, loss, found) in [
+            ("generator", &ours, gradient::named(generator, &ours).unwrap()),
+            ("discriminator", &theirs, gradient::named(judge, &theirs).unwrap()),
+        ] {
+            assert!(error(&[loss.clone().into_scalar::<f64>()], &fixture, &format!("{side}-loss")) < 1e-5);
+            let all = fixture.names().into_iter().filter(|name| name.starts_with(&format!("{side}-gradient:"))).count();
+            assert_eq!(found.len(), all);
+            for (name, found) in found {
+                // What is added to both sides' logits falls out of their difference: its gradient is what rounding leaves.
+                if ["inner.bias", "output.bias"].contains(&name.as_str()) && side == "discriminator" {
+                    assert!(found.iter().all(|x| x.abs() < 1e-6), "{name}: {found:?}");
+                    continue;
+                }
+                let error = error(&found, &fixture, &format!("{side}-gradient:{name}"));
+                assert!(error < 1e-4, "{side} {name}: {error:e}");
+            }
+        }
+    }
 
     #[test]
     fn a_round_moves_both_sides_and_a_frozen_discriminator_stays() {
