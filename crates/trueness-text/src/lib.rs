@@ -50,6 +50,8 @@ pub fn studies() -> trueness_core::Result<Vec<StudyEntry>> {
     Ok(vec![
         StudyEntry::new(study::Discrepancy, study::DISCREPANCY)?,
         StudyEntry::new(study::FilterStudy, study::FILTER)?,
+        StudyEntry::new(study::Gans, study::DETECTION)?,
+        StudyEntry::new(study::Gans, study::SUBSEQUENCE)?,
         StudyEntry::new(compare::Compare, compare::SOURCE)?,
         StudyEntry::new(train::Train, train::TRAIN)?,
         StudyEntry::new(filter::FilterTrain, filter::FILTER_TRAIN)?,

@@ -20,7 +20,7 @@ const ONE_SENTENCE: f64 = 0.2;
 /// How many samples are shown of each bin.
 const SHOWN: usize = 5;
 
-/// The ends of the bins of the discriminator's scores, as the code of "On detecting the discrepancy" has them.
+/// The ends of the bins of the discriminator's scores, as the code of "The Detection of Distributional Discrepancy for Text Generation" has them.
 const BINS: [f32; 5] = [0.0, 0.3, 0.5, 0.9, 1.0];
 
 /// What one look found.

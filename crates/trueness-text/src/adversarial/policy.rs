@@ -28,7 +28,7 @@ pub enum Reward {
 
 impl Reward {
     /// Whether rewards come from a discriminator.
-    pub(super) fn asks(self) -> bool {
+    pub fn asks(self) -> bool {
         matches!(self, Self::Discriminator | Self::Frozen)
     }
 }

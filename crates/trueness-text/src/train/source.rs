@@ -97,8 +97,7 @@ impl Source {
             codec.from_vocabulary(sentences).into_iter().filter(|sentence| !sentence.is_empty()).collect()
         };
         let (train, valid) = (coded(&train), coded(&valid));
-        let known = oracle.log_density(&test);
-        let truth = Some(Truth { oracle, test, known });
+        let truth = Some(Truth::new(oracle, test));
         Ok(Self { codec, train, valid, longest, warnings: Vec::new(), truth })
     }
 }
@@ -152,6 +151,12 @@ pub(super) fn check_oracle(knobs: &TrainKnobs) -> Result<()> {
 }
 
 impl Truth {
+    /// An oracle with sentences that nobody learns from.
+    pub fn new(oracle: Box<dyn Oracle>, test: Encoded) -> Self {
+        let known = oracle.log_density(&test);
+        Self { oracle, test, known }
+    }
+
     /// NLL-oracle of a generator before it was trained.
     pub(super) fn start(&self, first: &Generator, seed: Seed, watch: Watch<'_>) -> Result<Measure> {
         let seed = seed.child("train/truth");

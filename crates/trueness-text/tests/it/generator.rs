@@ -19,7 +19,16 @@ fn watched<T>(work: impl FnOnce(Watch<'_>) -> T) -> T {
 }
 
 fn small(model: Kind) -> NetworkKnobs {
-    NetworkKnobs { model, embedding: 12, hidden: 16, layers: 1, heads: 2, keep: 1.0, init: Beginning::Normal }
+    NetworkKnobs {
+        model,
+        embedding: 12,
+        hidden: 16,
+        layers: 1,
+        heads: 2,
+        keep: 1.0,
+        init: Beginning::Normal,
+        ..NetworkKnobs::default()
+    }
 }
 
 fn captions() -> Vec<String> {

@@ -1,0 +1,459 @@
+//! Language GANs side by side: one generator of maximum likelihood goes on in several ways, which differ in what rewards it and in what
+//! the discriminator sees, with all random numbers the same.
+//!
+//! Two papers' claims are re-measured on it: [`DETECTION`] and [`SUBSEQUENCE`].
+
+mod report;
+
+use crate::adversarial::{AdversarialKnobs, Combine, Method, Play, Reward, Segments, Watched};
+use crate::corpus::split::{Sizes, SplitOptions, split};
+use crate::corpus::{Encoded, Tokenizer, read, tokenize};
+use crate::discriminator::Protocol;
+use crate::error::{Error, Result};
+use crate::generator::{Codec, Generator, Job, Kind, NetworkKnobs, TrainingKnobs};
+use crate::oracle::Oracle;
+use crate::oracle::grammar::Grammar;
+use crate::oracle::lstm::{LstmConfig, LstmOracle};
+use crate::train::Truth;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+use trueness_core::report::Report;
+use trueness_core::study::SeedFindings;
+use trueness_core::{Estimate, Findings, Measure, Run, Seed, Study, StudySource};
+use trueness_nn::Checkpoints;
+use trueness_nn::burn::tensor::Device;
+
+/// The files that describe the study of the two distances between real and generated text.
+pub const DETECTION: StudySource = StudySource {
+    manifest: include_str!("../../studies/detection/study.toml"),
+    readme: include_str!("../../studies/detection/README.md"),
+};
+
+/// The files that describe the study of discriminators on sub-sequences.
+pub const SUBSEQUENCE: StudySource = StudySource {
+    manifest: include_str!("../../studies/subsequence/study.toml"),
+    readme: include_str!("../../studies/subsequence/README.md"),
+};
+
+/// The study of either paper: they differ in their presets and claims alone.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Gans;
+
+/// Where sentences come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Setting {
+    /// A corpus, or the caption grammar.
+    Captions,
+    /// An LSTM with random weights, whose density is known (Yu et al. 2017).
+    Oracle,
+}
+
+impl Setting {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Captions => "captions",
+            Self::Oracle => "oracle",
+        }
+    }
+}
+
+/// How a generator goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Arm {
+    /// Against a discriminator of whole sentences.
+    Whole,
+    /// Against one that looks at sub-sequences too.
+    Segments,
+    /// A control: against one of whole sentences that learns no more.
+    Frozen,
+    /// A control: every token is worth one half.
+    Constant,
+    /// A control: every token is worth a random number.
+    Random,
+}
+
+impl Arm {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Whole => "whole",
+            Self::Segments => "segments",
+            Self::Frozen => "frozen",
+            Self::Constant => "constant",
+            Self::Random => "random",
+        }
+    }
+
+    fn reward(self) -> Reward {
+        match self {
+            Self::Whole | Self::Segments => Reward::Discriminator,
+            Self::Frozen => Reward::Frozen,
+            Self::Constant => Reward::Constant,
+            Self::Random => Reward::Random,
+        }
+    }
+}
+
+/// The knobs of the studies.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct GanKnobs {
+    /// A file of real sentences for the setting captions; the caption grammar where nothing is named.
+    pub corpus: String,
+    /// How its sentences are cut: whitespace, words, characters, or the path of a tokenizer.json.
+    pub tokenizer: String,
+    /// Where sentences come from: captions, oracle.
+    pub settings: Vec<Setting>,
+    /// The methods: seqgan, maligan, rankgan, relgan, leakgan.
+    pub methods: Vec<Method>,
+    /// The ways to go on: whole, segments, frozen, constant, random. RelGAN has no rewards that could be constant or random.
+    pub arms: Vec<Arm>,
+    /// Sentences that generators and discriminators learn from.
+    #[schemars(range(min = 20, max = 100_000_000))]
+    pub n_train: usize,
+    /// Sentences that every look is held against, and that choose the pass of maximum likelihood; as many again are real text's own
+    /// distance.
+    #[schemars(range(min = 50, max = 100_000_000))]
+    pub n: usize,
+    /// Words of the oracle.
+    #[schemars(range(min = 2, max = 1_000_000))]
+    pub oracle_words: usize,
+    /// The LSTM of SeqGAN, MaliGAN and RankGAN; LeakGAN's manager and worker have its sizes.
+    pub lstm: NetworkKnobs,
+    /// The memory of RelGAN.
+    pub memory: NetworkKnobs,
+    /// How they are trained by maximum likelihood.
+    pub training: TrainingKnobs,
+    /// How they go on; method, reward, segments and how answers are combined are each arm's own.
+    pub adversarial: AdversarialKnobs,
+    /// RelGAN's rounds, which are smaller: one step of the generator and five of the discriminator.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub relgan_rounds: usize,
+    /// The sub-sequences on captions.
+    #[schemars(with = "String")]
+    pub segments: Segments,
+    /// The same on the oracle.
+    #[schemars(with = "String")]
+    pub oracle_segments: Segments,
+    /// The device to train on.
+    pub device: String,
+}
+
+impl Default for GanKnobs {
+    fn default() -> Self {
+        Self {
+            corpus: String::new(),
+            tokenizer: "whitespace".to_owned(),
+            settings: vec![Setting::Captions, Setting::Oracle],
+            methods: vec![Method::Seqgan, Method::Relgan],
+            arms: vec![Arm::Whole, Arm::Frozen, Arm::Constant],
+            n_train: 4000,
+            n: 2000,
+            oracle_words: 500,
+            lstm: NetworkKnobs { embedding: 32, hidden: 64, keep: 1.0, ..NetworkKnobs::seqgan() },
+            memory: NetworkKnobs { model: Kind::Relational, embedding: 32, hidden: 64, ..NetworkKnobs::default() },
+            training: TrainingKnobs { epochs: 15, ..TrainingKnobs::default() },
+            adversarial: AdversarialKnobs {
+                rounds: 20,
+                watch_every: 5,
+                watch_samples: 2000,
+                rollouts: 8,
+                ..AdversarialKnobs::default()
+            },
+            relgan_rounds: 60,
+            segments: Segments::Prefixes(vec![5, 10]),
+            oracle_segments: Segments::Prefixes(vec![5, 10]),
+            device: "cpu".to_owned(),
+        }
+    }
+}
+
+/// A setting with a method.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GanUnit {
+    setting: Setting,
+    method: Method,
+}
+
+impl GanUnit {
+    fn name(self) -> String {
+        format!("{}/{}", self.setting.name(), self.method.name())
+    }
+
+    /// What the generator is called after its rounds in an arm.
+    fn subject(self, arm: Arm) -> String {
+        format!("{}/{}", self.name(), arm.name())
+    }
+
+    /// What it is called before the first of them.
+    fn before(self, arm: Arm) -> String {
+        format!("{}/before", self.subject(arm))
+    }
+}
+
+/// The sentences of a seed, as a network's ids.
+struct Texts {
+    codec: Codec,
+    train: Vec<Vec<u32>>,
+    valid: Vec<Vec<u32>>,
+    other: Vec<Vec<u32>>,
+    longest: usize,
+    truth: Option<Truth>,
+}
+
+/// What an arm saw on its way.
+#[derive(Debug, Serialize, Deserialize)]
+struct Seen {
+    history: Vec<Watched>,
+}
+
+impl GanKnobs {
+    /// The arms that a method has.
+    fn arms(&self, method: Method) -> Vec<Arm> {
+        let fits = |arm: &&Arm| method != Method::Relgan || arm.reward().asks();
+        self.arms.iter().filter(fits).copied().collect()
+    }
+
+    /// How a generator goes on in an arm.
+    fn play(&self, unit: GanUnit, arm: Arm) -> AdversarialKnobs {
+        let segments = match unit.setting {
+            Setting::Captions => &self.segments,
+            Setting::Oracle => &self.oracle_segments,
+        };
+        let relgan = unit.method == Method::Relgan;
+        let rounds = if relgan { self.relgan_rounds } else { self.adversarial.rounds };
+        // As often as the others are looked at.
+        let looks = (self.adversarial.rounds / self.adversarial.watch_every.max(1)).max(1);
+        AdversarialKnobs {
+            method: unit.method,
+            rounds,
+            watch_every: if relgan { rounds.div_ceil(looks) } else { self.adversarial.watch_every },
+            reward: arm.reward(),
+            segments: if arm == Arm::Segments { segments.clone() } else { Segments::Whole },
+            combine: if relgan { Combine::MeanLoss } else { Combine::MeanLogit },
+            ..self.adversarial.clone()
+        }
+    }
+
+    /// The generator of a method.
+    fn network(&self, method: Method) -> NetworkKnobs {
+        match method {
+            Method::Relgan => self.memory.clone(),
+            Method::Leakgan => {
+                NetworkKnobs { model: Kind::Hierarchical, leak: self.adversarial.discriminator, ..self.lstm.clone() }
+            }
+            Method::Seqgan | Method::Maligan | Method::Rankgan => self.lstm.clone(),
+        }
+    }
+
+    fn texts(&self, setting: Setting, seed: Seed) -> Result<Texts> {
+        let counts = [self.n_train, self.n, self.n];
+        let all: usize = counts.iter().sum();
+        if setting == Setting::Oracle {
+            let seed = seed.child("gan/oracle");
+            let config = LstmConfig { vocabulary: self.oracle_words, ..LstmConfig::default() };
+            let longest = config.length;
+            let oracle = LstmOracle::draw(config, seed.child("parameters"))?;
+            let codec = Codec::of_oracle(oracle.vocabulary().clone());
+            let drawn = codec.from_vocabulary(&oracle.sample(all, seed.child("sentences")));
+            let test = oracle.sample(self.n, seed.child("test"));
+            let [train, valid, other] = parts(drawn, counts);
+            let truth = Some(Truth::new(Box::new(oracle), test));
+            return Ok(Texts { longest, codec, train, valid, other, truth });
+        }
+        let [train, valid, other] = if self.corpus.is_empty() {
+            let grammar = Grammar::default();
+            let drawn = grammar.sample(all, seed.child("gan/captions"));
+            parts(drawn.iter().map(|sentence| grammar.vocabulary().decode(sentence)).collect(), counts)
+        } else {
+            let path = Path::new(&self.corpus);
+            let sentences = read::read(path)?.sentences;
+            let options = SplitOptions { sizes: Sizes::Counts(counts.to_vec()), keep_duplicates_together: true };
+            let divided = split(&sentences, &options, seed.child("gan/split")).map_err(|error| error.at(path))?;
+            let mut divided = divided.into_iter().map(|part| part.into_iter().map(|i| sentences[i].clone()).collect());
+            [(); 3].map(|()| divided.next().unwrap_or_default())
+        };
+        let codec = Codec::of_words(&train, self.tokenizer.parse()?, 1)?;
+        let coded = [&train, &valid, &other].map(|part| Ok::<_, Error>(codec.encode(part)?.sentences));
+        let [train, valid, other] = coded;
+        let train: Vec<Vec<u32>> = train?;
+        let longest = train.iter().map(Vec::len).max().unwrap_or(1).max(1);
+        // What is longer could not be made.
+        let fit = |part: Vec<Vec<u32>>| part.into_iter().filter(|sentence| sentence.len() <= longest).collect();
+        Ok(Texts { codec, train, valid: fit(valid?), other: fit(other?), longest, truth: None })
+    }
+}
+
+/// Sentences one after another in parts of given sizes.
+fn parts<T>(all: Vec<T>, counts: [usize; 3]) -> [Vec<T>; 3] {
+    let mut all = all.into_iter();
+    counts.map(|n| all.by_ref().take(n).collect())
+}
+
+impl Study for Gans {
+    type Knobs = GanKnobs;
+    type Unit = GanUnit;
+
+    fn check(&self, knobs: &GanKnobs) -> trueness_core::Result<()> {
+        let input = |what: String| Err(trueness_core::Error::Input(what));
+        if knobs.settings.is_empty() || knobs.methods.is_empty() || knobs.arms.is_empty() {
+            return input("expected at least one setting, one method and one arm".to_owned());
+        }
+        for (i, unit) in self.plan(knobs)?.iter().enumerate() {
+            if self.plan(knobs)?[..i].contains(unit) {
+                return input(format!("{} is named twice", unit.name()));
+            }
+            let arms = knobs.arms(unit.method);
+            if arms.is_empty() {
+                return input(format!("{}: none of the arms can be had", unit.method.name()));
+            }
+            if let Some(i) = (1..arms.len()).find(|&i| arms[..i].contains(&arms[i])) {
+                return input(format!("arms: {} is named twice", arms[i].name()));
+            }
+            for arm in arms {
+                knobs.play(*unit, arm).check()?;
+            }
+        }
+        knobs.tokenizer.parse::<Tokenizer>()?;
+        trueness_nn::device::parse(&knobs.device)?;
+        // A corpus that is too small, or segments that are too long, show here, before anything is trained.
+        for &setting in &knobs.settings {
+            let texts = knobs.texts(setting, Seed::new(0))?;
+            for &method in &knobs.methods {
+                for arm in knobs.arms(method) {
+                    let play = knobs.play(GanUnit { setting, method }, arm);
+                    play.check_text(texts.longest, texts.train.len(), texts.valid.len())?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn inputs(&self, knobs: &GanKnobs) -> trueness_core::Result<Vec<PathBuf>> {
+        let tokenizer = !tokenize::NAMES.contains(&knobs.tokenizer.as_str());
+        let files = [(!knobs.corpus.is_empty(), &knobs.corpus), (tokenizer, &knobs.tokenizer)];
+        Ok(files.into_iter().filter(|(given, _)| *given).map(|(_, file)| file.into()).collect())
+    }
+
+    fn plan(&self, knobs: &GanKnobs) -> trueness_core::Result<Vec<GanUnit>> {
+        let of = |&setting: &Setting| knobs.methods.iter().map(move |&method| GanUnit { setting, method });
+        Ok(knobs.settings.iter().flat_map(of).collect())
+    }
+
+    fn unit_name(&self, unit: &GanUnit) -> String {
+        unit.name().replace('/', "-")
+    }
+
+    fn run_unit(&self, knobs: &GanKnobs, unit: &GanUnit, run: &mut Run<'_>) -> trueness_core::Result<()> {
+        Ok(measure(knobs, *unit, run)?)
+    }
+
+    /// How much each measure grew over an arm's rounds.
+    fn derive(&self, knobs: &GanKnobs, seed: &SeedFindings) -> trueness_core::Result<Vec<Measure>> {
+        let mut derived = Vec::new();
+        for unit in self.plan(knobs)? {
+            for arm in knobs.arms(unit.method) {
+                for name in report::GROWTHS {
+                    let value = |subject: &str| seed.measure(name, subject).and_then(|m| m.estimate.value);
+                    let (Some(before), Some(after)) = (value(&unit.before(arm)), value(&unit.subject(arm))) else {
+                        continue;
+                    };
+                    // One seed's difference has no error of its own: seeds tell how much it varies.
+                    let growth = Estimate::uncertain(after - before, 1, "after the last round less before the first");
+                    derived.push(Measure::new(format!("{name}-growth"), growth).of(unit.subject(arm)));
+                }
+            }
+        }
+        Ok(derived)
+    }
+
+    fn report(&self, knobs: &GanKnobs, findings: &Findings, report: Report) -> trueness_core::Result<Report> {
+        Ok(report::write(knobs, &self.plan(knobs)?, findings, report))
+    }
+}
+
+/// Trains the generator by maximum likelihood, or reads it where that was done.
+fn likelihood(knobs: &GanKnobs, unit: GanUnit, texts: &Texts, device: &Device, run: &mut Run<'_>) -> Result<Generator> {
+    let network = knobs.network(unit.method);
+    let inputs =
+        (&knobs.corpus, &knobs.tokenizer, unit, knobs.n_train, knobs.n, knobs.oracle_words, &network, &knobs.training);
+    crate::train::in_stage(run, "likelihood", &inputs, device, |checkpoints, seed, watch| {
+        let job = Job {
+            network: &network,
+            training: &knobs.training,
+            codec: &texts.codec,
+            train: &texts.train,
+            valid: &texts.valid,
+            longest: texts.longest,
+            device: &device.clone().autodiff(),
+            checkpoints: Some(checkpoints),
+            observe: None,
+        };
+        Ok(job.run(seed.child("gan/likelihood"), watch)?.generator)
+    })
+}
+
+fn measure(knobs: &GanKnobs, unit: GanUnit, run: &mut Run<'_>) -> Result<()> {
+    let texts = knobs.texts(unit.setting, run.seed())?;
+    let device = trueness_nn::device::parse(&knobs.device)?;
+    let generator = likelihood(knobs, unit, &texts, &device, run)?;
+    floor(knobs, unit, &texts, run)?;
+    for arm in knobs.arms(unit.method) {
+        let play = knobs.play(unit, arm);
+        let staged = run.stage("arm", &(knobs, unit, arm), |stage| -> Result<Seen> {
+            let folder = stage.dir().join("adversarial");
+            let checkpoints = Checkpoints::new(folder.clone(), 1)?;
+            let played = Play {
+                knobs: &play,
+                generator: &generator,
+                train: &texts.train,
+                valid: &texts.valid,
+                truth: texts.truth.as_ref(),
+                device: &device.clone().autodiff(),
+                checkpoints: Some(&checkpoints),
+            }
+            // The same for all arms, which so differ in nothing but what makes them differ.
+            .run(stage.seed().child("gan/play"), stage.watch())?;
+            if folder.exists() {
+                std::fs::remove_dir_all(&folder).map_err(trueness_core::Error::io("remove", &folder))?;
+            }
+            Ok(Seen { history: played.history })
+        });
+        let history = staged?.value.history;
+        for look in &history {
+            for measure in &look.measures {
+                if let Some(value) = measure.estimate.value {
+                    run.log(&format!("{}/{}", arm.name(), measure.name), look.round, value)?;
+                }
+            }
+            if let Some(what) = &look.collapse {
+                run.warn(format!("{}: collapsed by round {}: {what}", unit.subject(arm), look.round));
+            }
+        }
+        for (look, subject) in [(history.first(), unit.before(arm)), (history.last(), unit.subject(arm))] {
+            let Some(look) = look else { continue };
+            look.measures.iter().for_each(|measure| run.push(measure.clone().of(subject.clone())));
+        }
+        run.keep(arm.name(), &history)?;
+    }
+    Ok(())
+}
+
+/// What fresh classifiers find between real sentences and real sentences.
+fn floor(knobs: &GanKnobs, unit: GanUnit, texts: &Texts, run: &mut Run<'_>) -> Result<()> {
+    let n = knobs.adversarial.watch_samples;
+    let staged = run.stage("floor", &(knobs, unit), |stage| -> Result<Vec<Measure>> {
+        let (real, other): (Encoded, Encoded) = (texts.valid.iter().collect(), texts.other.iter().take(n).collect());
+        let protocol = Protocol { seeds: 1, ..Protocol::default() };
+        let seed = stage.seed().child("gan/floor");
+        let judged = protocol.judge(&real, &other, texts.codec.size(), 200, 0, seed, stage.watch())?;
+        let all = judged.discrepancy;
+        let named = [("dd", all.dd), ("relative", all.relative), ("absolute", all.absolute)];
+        Ok(named.map(|(name, estimate)| Measure::new(name, estimate).signed(protocol.signature())).into())
+    })?;
+    let subject = format!("{}/real", unit.name());
+    staged.value.into_iter().for_each(|measure| run.push(measure.of(subject.clone())));
+    Ok(())
+}
