@@ -27,6 +27,17 @@ pub enum Method {
 }
 
 impl Method {
+    /// The method's name as its authors write it.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Seqgan => "SeqGAN",
+            Self::Maligan => "MaliGAN",
+            Self::Rankgan => "RankGAN",
+            Self::Relgan => "RelGAN",
+            Self::Leakgan => "LeakGAN",
+        }
+    }
+
     /// The method's name.
     pub fn name(self) -> &'static str {
         match self {

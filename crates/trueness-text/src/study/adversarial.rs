@@ -108,7 +108,8 @@ pub struct GanKnobs {
     pub settings: Vec<Setting>,
     /// The methods: seqgan, maligan, rankgan, relgan, leakgan.
     pub methods: Vec<Method>,
-    /// The ways to go on: whole, segments, frozen, constant, random. RelGAN has no rewards that could be constant or random.
+    /// The ways to go on: whole, segments, frozen, constant, random. RelGAN has no rewards that could be constant or random; its
+    /// discriminator is frozen instead.
     pub arms: Vec<Arm>,
     /// Sentences that generators and discriminators learn from.
     #[schemars(range(min = 20, max = 100_000_000))]
@@ -212,8 +213,14 @@ struct Seen {
 impl GanKnobs {
     /// The arms that a method has.
     fn arms(&self, method: Method) -> Vec<Arm> {
-        let fits = |arm: &&Arm| method != Method::Relgan || arm.reward().asks();
-        self.arms.iter().filter(fits).copied().collect()
+        let mut arms = Vec::new();
+        for &arm in &self.arms {
+            let arm = if method == Method::Relgan && !arm.reward().asks() { Arm::Frozen } else { arm };
+            if !arms.contains(&arm) {
+                arms.push(arm);
+            }
+        }
+        arms
     }
 
     /// How a generator goes on in an arm.
@@ -298,6 +305,9 @@ impl Study for Gans {
 
     fn check(&self, knobs: &GanKnobs) -> trueness_core::Result<()> {
         let input = |what: String| Err(trueness_core::Error::Input(what));
+        if let Some(i) = (1..knobs.arms.len()).find(|&i| knobs.arms[..i].contains(&knobs.arms[i])) {
+            return input(format!("arms: {} is named twice", knobs.arms[i].name()));
+        }
         if knobs.settings.is_empty() || knobs.methods.is_empty() || knobs.arms.is_empty() {
             return input("expected at least one setting, one method and one arm".to_owned());
         }
@@ -305,14 +315,7 @@ impl Study for Gans {
             if self.plan(knobs)?[..i].contains(unit) {
                 return input(format!("{} is named twice", unit.name()));
             }
-            let arms = knobs.arms(unit.method);
-            if arms.is_empty() {
-                return input(format!("{}: none of the arms can be had", unit.method.name()));
-            }
-            if let Some(i) = (1..arms.len()).find(|&i| arms[..i].contains(&arms[i])) {
-                return input(format!("arms: {} is named twice", arms[i].name()));
-            }
-            for arm in arms {
+            for arm in knobs.arms(unit.method) {
                 knobs.play(*unit, arm).check()?;
             }
         }
@@ -400,6 +403,8 @@ fn measure(knobs: &GanKnobs, unit: GanUnit, run: &mut Run<'_>) -> Result<()> {
     let device = trueness_nn::device::parse(&knobs.device)?;
     let generator = likelihood(knobs, unit, &texts, &device, run)?;
     floor(knobs, unit, &texts, run)?;
+    // The same for all arms, which so differ in nothing but what makes them differ.
+    let seed = run.seed().child("gan/play").child(&unit.name());
     for arm in knobs.arms(unit.method) {
         let play = knobs.play(unit, arm);
         let staged = run.stage("arm", &(knobs, unit, arm), |stage| -> Result<Seen> {
@@ -414,8 +419,7 @@ fn measure(knobs: &GanKnobs, unit: GanUnit, run: &mut Run<'_>) -> Result<()> {
                 device: &device.clone().autodiff(),
                 checkpoints: Some(&checkpoints),
             }
-            // The same for all arms, which so differ in nothing but what makes them differ.
-            .run(stage.seed().child("gan/play"), stage.watch())?;
+            .run(seed, stage.watch())?;
             if folder.exists() {
                 std::fs::remove_dir_all(&folder).map_err(trueness_core::Error::io("remove", &folder))?;
             }

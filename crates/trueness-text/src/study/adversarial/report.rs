@@ -21,6 +21,13 @@ fn title(measure: &str) -> String {
     metric::card(measure).map_or(measure.to_owned(), |card| card.title.to_owned())
 }
 
+fn place(setting: Setting) -> &'static str {
+    match setting {
+        Setting::Captions => "captions",
+        Setting::Oracle => "the oracle's sentences",
+    }
+}
+
 fn words(arm: Arm) -> &'static str {
     match arm {
         Arm::Whole => "whole sentences",
@@ -34,7 +41,7 @@ fn words(arm: Arm) -> &'static str {
 pub(super) fn write(knobs: &GanKnobs, plan: &[GanUnit], findings: &Findings, mut report: Report) -> Report {
     report = report.lead(lead(knobs, plan, findings));
     for unit in plan {
-        report = report.heading(format!("{} on {}", unit.method.name(), unit.setting.name()));
+        report = report.heading(format!("{} on {}", unit.method.title(), place(unit.setting)));
         for measure in DRAWN {
             report = match curve(knobs, *unit, findings, measure) {
                 Some(figure) => report.figure(figure),
@@ -53,8 +60,8 @@ fn lead(knobs: &GanKnobs, plan: &[GanUnit], findings: &Findings) -> String {
         let dd = |subject: &str| findings.measure("dd", subject).map(|m| format_estimate(&m.estimate));
         Some(format!(
             "{} on {}: {} before, {} after {} rounds against {}.",
-            unit.method.name(),
-            unit.setting.name(),
+            unit.method.title(),
+            place(unit.setting),
             dd(&unit.before(arm))?,
             dd(&unit.subject(arm))?,
             knobs.play(*unit, arm).rounds,

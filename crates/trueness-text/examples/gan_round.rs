@@ -1,0 +1,88 @@
+//! Adversarial rounds of SeqGAN or RelGAN on an oracle's sentences, timed: what `bench/text/gan.py` runs.
+//!
+//! `gan_round seqgan|relgan small|authors ROUNDS` prints the seconds of each round, and the losses after the last one, as JSON.
+
+use std::io::Write;
+use std::sync::Mutex;
+use std::time::Instant;
+use trueness_core::{Cancel, Progress, Seed, Watch};
+use trueness_nn::device;
+use trueness_text::adversarial::{AdversarialKnobs, Method, Play};
+use trueness_text::generator::{Codec, DiscriminatorSize, Job, Kind, NetworkKnobs, TrainingKnobs};
+use trueness_text::oracle::Oracle;
+use trueness_text::oracle::lstm::{LstmConfig, LstmOracle};
+
+/// When each round began, and when the last one was over.
+#[derive(Default)]
+struct Clock(Mutex<Vec<Instant>>);
+
+impl Progress for Clock {
+    fn update(&self, task: &str, done: u64, _total: u64) {
+        let Ok(mut moments) = self.0.lock() else { return };
+        if task == "adversarial rounds" && moments.len() as u64 == done {
+            moments.push(Instant::now());
+        }
+    }
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let [method @ ("seqgan" | "relgan"), size @ ("small" | "authors"), rounds] = words.as_slice() else {
+        return Err("expected seqgan or relgan, small or authors, and a number of rounds".into());
+    };
+    let (rounds, authors) = (rounds.parse::<usize>()?, *size == "authors");
+    let relgan = *method == "relgan";
+    let network = match (relgan, authors) {
+        (false, _) => NetworkKnobs::seqgan(),
+        (true, true) => NetworkKnobs { model: Kind::Relational, embedding: 32, hidden: 512, ..NetworkKnobs::default() },
+        (true, false) => NetworkKnobs { model: Kind::Relational, embedding: 32, hidden: 64, ..NetworkKnobs::default() },
+    };
+    let device = device::parse("cpu")?;
+    let oracle = LstmOracle::draw(LstmConfig::default(), Seed::new(1))?;
+    let codec = Codec::of_oracle(oracle.vocabulary().clone());
+    let train = codec.from_vocabulary(&oracle.sample(2000, Seed::new(2)));
+    let valid = codec.from_vocabulary(&oracle.sample(100, Seed::new(3)));
+    let job = Job {
+        network: &network,
+        training: &TrainingKnobs::default(),
+        codec: &codec,
+        train: &train,
+        valid: &valid,
+        longest: 20,
+        device: &device,
+        checkpoints: None,
+        observe: None,
+    };
+    let knobs = AdversarialKnobs {
+        method: if relgan { Method::Relgan } else { Method::Seqgan },
+        // Two more than are timed: the first one's memory is cold, and the last one's end is the next one's begin.
+        rounds: rounds + 2,
+        watch_every: rounds + 2,
+        watch_samples: 100,
+        discriminator_pre_steps: 0,
+        discriminator: if authors { DiscriminatorSize::Dd } else { DiscriminatorSize::Small },
+        ..AdversarialKnobs::default()
+    };
+    let play = Play {
+        knobs: &knobs,
+        generator: &job.initial(Seed::new(4))?,
+        train: &train,
+        valid: &valid,
+        truth: None,
+        device: &device.clone().autodiff(),
+        checkpoints: None,
+    };
+    let (cancel, clock) = (Cancel::default(), Clock::default());
+    let played = play.run(Seed::new(5), Watch::new(&cancel, &clock))?;
+    let moments = clock.0.lock().map_err(|_poisoned| "the clock is broken")?;
+    let seconds: Vec<f64> =
+        moments.windows(2).skip(1).take(rounds).map(|pair| (pair[1] - pair[0]).as_secs_f64()).collect();
+    let loss = |name: &str| played.history.last().and_then(|look| look.measure(name)?.value);
+    let found = serde_json::json!({
+        "seconds": seconds,
+        "check": [loss("generator-loss"), loss("discriminator-loss")],
+    });
+    writeln!(std::io::stdout(), "{found}")?;
+    Ok(())
+}
