@@ -86,8 +86,8 @@ impl Play<'_> {
         let signature = protocol.signature();
         for (name, estimate) in [
             ("dd", judged.discrepancy.dd),
-            ("relative", judged.discrepancy.relative),
-            ("absolute", judged.discrepancy.absolute),
+            ("d-relative", judged.discrepancy.relative),
+            ("d-absolute", judged.discrepancy.absolute),
         ] {
             measures.push(Measure::new(name, estimate).signed(signature.clone()));
         }

@@ -454,7 +454,7 @@ fn floor(knobs: &GanKnobs, unit: GanUnit, texts: &Texts, run: &mut Run<'_>) -> R
         let seed = stage.seed().child("gan/floor");
         let judged = protocol.judge(&real, &other, texts.codec.size(), 200, 0, seed, stage.watch())?;
         let all = judged.discrepancy;
-        let named = [("dd", all.dd), ("relative", all.relative), ("absolute", all.absolute)];
+        let named = [("dd", all.dd), ("d-relative", all.relative), ("d-absolute", all.absolute)];
         Ok(named.map(|(name, estimate)| Measure::new(name, estimate).signed(protocol.signature())).into())
     })?;
     let subject = format!("{}/real", unit.name());

@@ -8,17 +8,19 @@ use trueness_core::{Estimate, Findings};
 
 /// The measures of which it is said how much they grew over the rounds.
 pub(super) const GROWTHS: [&str; 7] =
-    ["dd", "relative", "absolute", "nll-oracle", "dd-density", "bleu-4", "self-bleu-4"];
+    ["dd", "d-relative", "d-absolute", "nll-oracle", "dd-density", "bleu-4", "self-bleu-4"];
 
 /// What is drawn over the rounds.
-const DRAWN: [&str; 5] = ["dd", "absolute", "relative", "nll-oracle", "dd-density"];
+const DRAWN: [&str; 5] = ["dd", "d-absolute", "d-relative", "nll-oracle", "dd-density"];
 
 /// The columns of the tables: of captions, and of the oracle.
-const CAPTIONS: [&str; 7] = ["dd", "relative", "absolute", "nll-gen", "bleu-4", "self-bleu-4", "length"];
-const ORACLE: [&str; 7] = ["dd", "relative", "absolute", "nll-oracle", "nll-gen", "dd-density", "self-bleu-4"];
+const CAPTIONS: [&str; 5] = ["dd", "d-absolute", "nll-gen", "bleu-4", "self-bleu-4"];
+const ORACLE: [&str; 5] = ["dd", "d-absolute", "nll-oracle", "dd-density", "self-bleu-4"];
 
 fn title(measure: &str) -> String {
-    metric::card(measure).map_or(measure.to_owned(), |card| card.title.to_owned())
+    let title = metric::card(measure).map_or(measure, |card| card.title);
+    let mut letters = title.chars();
+    letters.next().map_or(String::new(), |first| first.to_uppercase().chain(letters).collect())
 }
 
 fn place(setting: Setting) -> &'static str {
