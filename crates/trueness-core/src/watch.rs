@@ -9,6 +9,11 @@ pub trait Progress: Send + Sync {
     /// `done` of `total` pieces of a task are finished. `total` 0 means that it is not known.
     fn update(&self, task: &str, done: u64, total: u64);
 
+    /// Lines that stand below a task until others take their place or it ends: what was seen of it so far.
+    fn show(&self, task: &str, lines: &[String]) {
+        let _ = (task, lines);
+    }
+
     /// A task has ended, finished or not.
     fn end(&self, task: &str) {
         let _ = task;
@@ -61,6 +66,11 @@ impl<'a> Watch<'a> {
     /// Stops with [`Error::Interrupted`] if somebody asked to.
     pub fn check(&self) -> Result<()> {
         if self.cancel.is_cancelled() { Err(Error::Interrupted) } else { Ok(()) }
+    }
+
+    /// Shows lines below a task.
+    pub fn show(&self, task: &str, lines: &[String]) {
+        self.progress.show(task, lines);
     }
 
     /// Reports `done` of `total` pieces of `task`, then stops if somebody asked to.

@@ -10,6 +10,8 @@ use trueness_core::Progress;
 pub(crate) struct Bars {
     all: MultiProgress,
     bars: Mutex<BTreeMap<String, ProgressBar>>,
+    /// The lines below each task.
+    lines: Mutex<BTreeMap<String, Vec<ProgressBar>>>,
 }
 
 impl Bars {
@@ -17,7 +19,7 @@ impl Bars {
     pub(crate) fn new(quiet: bool) -> Self {
         let hidden = quiet || !std::io::stderr().is_terminal();
         let target = if hidden { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
-        Self { all: MultiProgress::with_draw_target(target), bars: Mutex::default() }
+        Self { all: MultiProgress::with_draw_target(target), bars: Mutex::default(), lines: Mutex::default() }
     }
 
     /// Removes all bars.
@@ -25,6 +27,9 @@ impl Bars {
         let mut bars = self.bars.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         bars.values().for_each(ProgressBar::finish_and_clear);
         bars.clear();
+        let mut lines = self.lines.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        lines.values().flatten().for_each(ProgressBar::finish_and_clear);
+        lines.clear();
     }
 
     fn bar(&self, task: &str, total: u64) -> ProgressBar {
@@ -53,7 +58,29 @@ impl Progress for Bars {
         }
     }
 
+    fn show(&self, task: &str, lines: &[String]) {
+        let mut all = self.lines.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let shown = all.entry(task.to_owned()).or_default();
+        while shown.len() > lines.len() {
+            if let Some(line) = shown.pop() {
+                line.finish_and_clear();
+            }
+        }
+        for (i, text) in lines.iter().enumerate() {
+            if shown.len() == i {
+                let line = ProgressBar::new_spinner();
+                if let Ok(style) = ProgressStyle::with_template("  {wide_msg}") {
+                    line.set_style(style);
+                }
+                shown.push(self.all.add(line));
+            }
+            shown[i].set_message(text.clone());
+            shown[i].tick();
+        }
+    }
+
     fn end(&self, task: &str) {
+        self.show(task, &[]);
         let mut bars = self.bars.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if let Some(bar) = bars.remove(task) {
             bar.finish_and_clear();

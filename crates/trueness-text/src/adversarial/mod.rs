@@ -43,6 +43,9 @@ use trueness_nn::burn::tensor::Device;
 /// The file of the counts in a checkpoint.
 const STATE: &str = "state.json";
 
+/// The task that is shown.
+const ROUNDS: &str = "adversarial rounds";
+
 /// What the parts of a checkpoint are called.
 const GENERATOR: &str = "generator";
 const DISCRIMINATOR: &str = "discriminator";
@@ -218,12 +221,13 @@ impl Play<'_> {
                 }
                 save(&adversary, &state)?;
             }
+            watch.show(ROUNDS, &observe::panel(&state.history));
             if state.round == rounds {
                 break;
             }
             // What is stopped within a round begins it again.
             let before = adversary.clone();
-            let step = watch.step("adversarial rounds", state.round, rounds);
+            let step = watch.step(ROUNDS, state.round, rounds);
             let played = step
                 .map_err(Error::from)
                 .and_then(|()| adversary.round(scene, state.round, seed.child("round").nth(state.round), watch));
@@ -237,7 +241,7 @@ impl Play<'_> {
             }
             state.round += 1;
         }
-        watch.step("adversarial rounds", rounds, rounds)?;
+        watch.step(ROUNDS, rounds, rounds)?;
         let origin = format!("{}|{}|seed:{}", self.generator.signature(), self.knobs.signature(), seed.to_u53());
         let generator = self.generator.with_network(adversary.network(), origin);
         Ok(Played { generator, history: state.history })

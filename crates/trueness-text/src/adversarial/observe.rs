@@ -54,6 +54,50 @@ impl Watched {
     }
 }
 
+/// What stands in the terminal while a training goes on.
+const PANEL: [&str; 11] = [
+    "dd",
+    "d-relative",
+    "d-absolute",
+    "nll-oracle",
+    "dd-density",
+    "nll-gen",
+    "nll-div",
+    "bleu-4",
+    "self-bleu-4",
+    "length",
+    "token-entropy",
+];
+
+/// Each measure over the looks so far: a line from its least to its largest value, and the last value with its interval.
+pub(super) fn panel(history: &[Watched]) -> Vec<String> {
+    let Some(last) = history.last() else { return Vec::new() };
+    let mut lines = Vec::new();
+    for name in PANEL {
+        let Some(now) = last.measure(name) else { continue };
+        let values: Vec<f64> = history.iter().filter_map(|look| look.measure(name)?.value).collect();
+        let title = crate::metric::card(name).map_or(name, |card| card.title);
+        let Some(value) = now.value else { continue };
+        let interval = now.low.zip(now.high).map_or(String::new(), |(low, high)| format!(" [{low:.3}, {high:.3}]"));
+        lines.push(format!("{title:28} {:12} {value:.3}{interval}", heights(&values)));
+    }
+    let n = last.round;
+    lines.extend(last.collapse.as_ref().map(|what| format!("collapse, seen after round {n}: {what}")));
+    lines
+}
+
+/// Numbers as blocks, the least one lowest.
+fn heights(values: &[f64]) -> String {
+    const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    let (least, most) = values.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), v| (a.min(*v), b.max(*v)));
+    let place = |value: &f64| match most > least {
+        true => ((value - least) / (most - least) * 7.0).round() as usize,
+        false => 0,
+    };
+    // The last ones, where there are more than fit.
+    values.iter().skip(values.len().saturating_sub(40)).map(|value| BLOCKS[place(value).min(7)]).collect()
+}
+
 impl Play<'_> {
     /// Looks at a generator after a round.
     pub(super) fn observe<A: Adversary>(
@@ -197,6 +241,13 @@ mod tests {
         assert!(found(&empty).is_some_and(|found| found.starts_with("empty sentences: 40 %")));
         let repeated: Vec<Vec<u32>> = (0..100).map(|i| vec![i; 5]).collect();
         assert!(found(&repeated).is_some_and(|found| found.starts_with("one token: 100 %")));
+    }
+
+    #[test]
+    fn numbers_become_blocks() {
+        assert_eq!(heights(&[0.0, 1.0, 0.5]), "▁█▅");
+        assert_eq!(heights(&[2.0, 2.0]), "▁▁");
+        assert_eq!(heights(&[]), "");
     }
 
     #[test]
