@@ -48,6 +48,9 @@ pub(crate) struct Common {
     /// Carry on an interrupted run
     #[arg(long, value_name = "RUN", conflicts_with_all = ["out", "force"])]
     pub(crate) resume: Option<PathBuf>,
+    /// Settings of a published work, which other options change; a wrong name lists them
+    #[arg(id = "settings", long = "preset", value_name = "PRESET", conflicts_with = "resume")]
+    pub(crate) preset: Option<String>,
 }
 
 /// Names of shared options.
@@ -55,6 +58,9 @@ pub(crate) type Shared = &'static [&'static str];
 
 /// The shared options of commands that make a run.
 pub(crate) const OF_RUNS: Shared = &["out", "force", "seed", "threads", "json", "quiet", "resume"];
+
+/// Those of commands that have settings of published works too.
+pub(crate) const OF_PRESETS: Shared = &["out", "force", "seed", "threads", "json", "quiet", "resume", "settings"];
 
 /// The shared options that act in a command that is no toolkit's.
 fn offered(command: &str) -> Shared {
@@ -88,6 +94,7 @@ impl Common {
             json: value(matches, "json").unwrap_or(false),
             quiet: value(matches, "quiet").unwrap_or(false),
             resume: value(matches, "resume"),
+            preset: value(matches, "settings"),
         }
     }
 

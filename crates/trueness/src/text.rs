@@ -1,6 +1,6 @@
 //! The text toolkit's verbs.
 
-use crate::arguments::{Common, OF_RUNS};
+use crate::arguments::{Common, OF_PRESETS, OF_RUNS};
 use crate::host::SystemClock;
 use crate::terminal;
 use crate::toolkit::{Tool, in_pool, pooled, resolve, study};
@@ -48,7 +48,7 @@ pub(crate) fn tools() -> anyhow::Result<Vec<Tool>> {
             after: "Example: trueness text train captions.txt --model lstm --out my-lstm",
             knobs: knobs::list::<TrainKnobs>()?,
             schema: knobs::schema_of::<TrainKnobs>(),
-            shared: OF_RUNS,
+            shared: OF_PRESETS,
         },
         Tool {
             verb: "sample",

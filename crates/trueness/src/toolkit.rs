@@ -74,12 +74,16 @@ pub(crate) fn study(studies: &[StudyEntry], name: &str, given: Value, common: &C
     }
     let entry =
         studies.iter().find(|entry| entry.name() == name).ok_or_else(|| anyhow!("{name} is not compiled in"))?;
-    let knobs = entry.resolve(&[("the command line", given)])?;
+    let preset = common.preset.as_deref().unwrap_or("default");
+    let settings = &entry.manifest().preset(preset)?.knobs;
+    let settings = serde_json::to_value(settings).context("the preset's knobs")?;
+    let layer = format!("preset {preset} of {name}");
+    let knobs = entry.resolve(&[(layer.as_str(), settings), ("the command line", given)])?;
     let task = execute::Task {
         entry,
         manifest: entry.manifest().clone(),
         manifest_text: entry.source().manifest.to_owned(),
-        preset: "default".to_owned(),
+        preset: preset.to_owned(),
         knobs,
         seeds: vec![common.seed()],
         strict: false,

@@ -151,6 +151,7 @@ impl Play<'_> {
         if let Some(&id) = self.train.iter().chain(self.valid).flatten().find(|&&id| id as usize >= codec.size()) {
             return Err(Error::Input(format!("token {id}: the generator knows ids below {}", codec.size())));
         }
+        self.truth.map(|truth| truth.check(codec)).transpose()?;
         let scene = Scene {
             knobs: self.knobs,
             ends: (codec.start(), codec.end(), longest),

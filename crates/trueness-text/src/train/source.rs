@@ -2,7 +2,7 @@
 
 use super::TrainKnobs;
 use crate::corpus::split::{hold_out, write};
-use crate::corpus::{Encoded, read};
+use crate::corpus::{Encoded, Vocabulary, read};
 use crate::error::{Error, Result};
 use crate::generator::{Codec, Generator, load};
 use crate::metric::discrepancy::from_densities;
@@ -155,6 +155,27 @@ impl Truth {
     pub fn new(oracle: Box<dyn Oracle>, test: Encoded) -> Self {
         let known = oracle.log_density(&test);
         Self { oracle, test, known }
+    }
+
+    /// Whether a generator speaks the oracle's words, in the same order.
+    ///
+    /// # Errors
+    /// [`Error::Input`] with the first word that differs, if it does not.
+    pub fn check(&self, codec: &Codec) -> Result<()> {
+        let theirs = self.oracle.vocabulary().words();
+        let ours = codec.vocabulary().map_or(&[][..], Vocabulary::words);
+        if ours.len() != theirs.len() {
+            let (ours, theirs) = (ours.len(), theirs.len());
+            return Err(Error::Input(format!(
+                "the oracle has {theirs} words and the generator {ours}: expected the same ones"
+            )));
+        }
+        match ours.iter().zip(theirs).enumerate().find(|(_, (ours, theirs))| ours != theirs) {
+            Some((id, (ours, theirs))) => {
+                Err(Error::Input(format!("word {id} of the oracle is {theirs:?}, and the generator's is {ours:?}")))
+            }
+            None => Ok(()),
+        }
     }
 
     /// NLL-oracle of a generator before it was trained.

@@ -131,6 +131,14 @@ fn the_tool_text_filter_train_conforms() {
 }
 
 #[test]
+fn the_studies_of_language_gans_conform() {
+    let folder = tempfile::tempdir().unwrap();
+    conformance::check(&entry("text/detection"), "smoke", &folder.path().join("detection")).unwrap();
+    let one = json!({ "methods": ["leakgan"], "settings": ["captions"] });
+    conformance::check_with(&entry("text/subsequence"), "smoke", one, &folder.path().join("subsequence")).unwrap();
+}
+
+#[test]
 fn the_study_text_filter_conforms() {
     let folder = tempfile::tempdir().unwrap();
     conformance::check(&entry("text/filter"), "smoke", folder.path()).unwrap();

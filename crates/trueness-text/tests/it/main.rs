@@ -1,5 +1,6 @@
 //! The toolkit from outside: golden values of independent tools, coverage of intervals, real data.
 
+mod adversarial;
 mod bleu;
 mod compare;
 mod conformance;
