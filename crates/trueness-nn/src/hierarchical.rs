@@ -11,6 +11,7 @@ use crate::text_cnn::{TextCnn, TextCnnConfig};
 use burn::module::{Module, Param};
 use burn::nn::Linear;
 use burn::tensor::{Device, Int, Tensor, TensorData};
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use trueness_core::{Error, Result, Seed};
 
@@ -185,14 +186,7 @@ impl Hierarchical {
     /// What the manager sees of sequences, and its goals.
     pub fn goals(&self, sequences: &Sequences) -> Goals {
         let Sequences { batch, time, .. } = *sequences;
-        let mut prefixes = Vec::with_capacity(batch * (time + 1));
-        for row in 0..batch {
-            let tokens: Vec<u32> = sequences.targets[row * time..(row + 1) * time].iter().map(|id| id + 1).collect();
-            prefixes.extend((0..=time).map(|t| tokens[..t].to_vec()));
-        }
-        // Constants, so that none of what it takes to go back is kept.
-        let leak = self.leak.clone().no_grad();
-        let features = leak.features(leak.batch(&prefixes)).detach();
+        let features = self.leaked(sequences);
         let size = features.dims()[1];
         let before = features.clone().reshape([batch, time + 1, size]).narrow(1, 0, time);
         let LstmLayer { weight, recurrent, bias } = &self.manager;
@@ -200,6 +194,36 @@ impl Hierarchical {
         let hidden = state.dims()[2];
         let goals = unit(kernel::apply(&self.goals, state.reshape([batch * time, hidden])));
         Goals { features, goals, time }
+    }
+
+    /// The classifier's features before each token and after the last one, `[batch · (time + 1), features]`: constants.
+    fn leaked(&self, sequences: &Sequences) -> Tensor<2> {
+        /// Sequences that are looked at together: fixed, since rounding depends on their number.
+        const TOGETHER: usize = 16;
+        let Sequences { batch, time, .. } = *sequences;
+        let tokens: Vec<u32> = sequences.targets.iter().map(|id| id + 1).collect();
+        let Ok(prefixes) = PrefixFeatures::of(&self.leak) else {
+            // Weights that do not come out of their device stay there: each prefix is looked at by itself.
+            let rows = tokens.chunks_exact(time.max(1));
+            let all: Vec<&[u32]> = rows.flat_map(|row| (0..=time).map(move |t| &row[..t])).collect();
+            let leak = self.leak.clone().no_grad();
+            return leak.features(leak.batch(&all)).detach();
+        };
+        let size = prefixes.features();
+        let mut found = vec![0.0; batch * (time + 1) * size];
+        found.par_chunks_mut(TOGETHER * (time + 1) * size).enumerate().for_each(|(chunk, found)| {
+            let rows = found.len() / ((time + 1) * size);
+            let mut state = prefixes.start(rows);
+            for t in 0..=time {
+                for (row, now) in prefixes.read(&state).chunks_exact(size).enumerate() {
+                    found[(row * (time + 1) + t) * size..][..size].copy_from_slice(now);
+                }
+                if t < time {
+                    prefixes.push(&mut state, (0..rows).map(|row| tokens[(chunk * TOGETHER + row) * time + t]));
+                }
+            }
+        });
+        Tensor::from_data(TensorData::new(found, [batch * (time + 1), size]), &self.embedding.device())
     }
 
     /// The worker's features of every position under given goals, `[batch · time, features]`; the goals are constants.

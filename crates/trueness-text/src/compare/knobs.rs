@@ -34,7 +34,7 @@ pub struct CompareKnobs {
     /// Real sentences: one a line, UTF-8, plain or gzip.
     #[schemars(extend("x-position" = 1))]
     pub real: String,
-    /// Generated sentences: one file for each candidate.
+    /// Generated sentences, one file for each candidate; or models, each a folder, which make as many sentences as the real text has.
     #[schemars(extend("x-position" = 2))]
     pub candidates: Vec<String>,
     /// The metric that ranks the candidates, for example bleu-4 or frechet; DD where nothing is named.
@@ -196,9 +196,23 @@ impl CompareKnobs {
             }
             Ok(corpus)
         };
+        if Path::new(&self.real).is_dir() {
+            return Err(Error::Input(format!("{}: expected a file of real sentences, got a folder", self.real)));
+        }
         let real = read(&self.real)?;
         let mut sizes = vec![real.len()];
         for candidate in &self.candidates {
+            if Path::new(candidate).is_dir() {
+                for (name, files) in [("scores", &self.scores), ("embeddings", &self.embeddings)] {
+                    if !files.is_empty() {
+                        return Err(Error::Input(format!(
+                            "--{name} belong to sentences of a file, and {candidate} is a model: sample from it first"
+                        )));
+                    }
+                }
+                crate::generator::load(Path::new(candidate), &trueness_nn::device::parse("cpu")?)?;
+                continue;
+            }
             let text = read(candidate)?;
             sizes.push(text.len());
             if text.hash == real.hash {

@@ -11,7 +11,7 @@ use crate::metric::language_model::{NgramConfig, NgramModel};
 use crate::metric::{diversity, frechet};
 use serde::{Deserialize, Serialize};
 use trueness_core::study::SeedFindings;
-use trueness_core::{Estimate, Measure, Run, Seed};
+use trueness_core::{Estimate, Measure, Run, Seed, Watch};
 
 /// Scores of the same real sentences under several candidates, for paired tests.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -63,11 +63,12 @@ impl Field {
         real: &Text,
         mut vocabulary: Vocabulary,
         seed: Seed,
+        watch: Watch<'_>,
     ) -> Result<Self> {
         let longest_of = |text: &Text| text.encoded.iter().map(<[u32]>::len).max().unwrap_or(0);
         let (mut smallest, mut largest, mut longest) = (usize::MAX, 0, longest_of(real));
         for path in &knobs.candidates {
-            let (text, _) = load(path, tokenizer, knobs.sample, &mut vocabulary, seed)?;
+            let (text, _) = load(path, real.corpus.len(), tokenizer, knobs.sample, &mut vocabulary, seed, watch)?;
             smallest = smallest.min(text.corpus.len());
             largest = largest.max(text.corpus.len());
             longest = longest.max(longest_of(&text));
@@ -92,7 +93,7 @@ fn provenance(knobs: &CompareKnobs, tokenizer: &Tokenizer, real: &Text, candidat
 pub(super) fn floor(knobs: &CompareKnobs, run: &mut Run<'_>) -> Result<()> {
     let tokenizer: Tokenizer = knobs.tokenizer.parse()?;
     let mut vocabulary = Vocabulary::new();
-    let (real, drawn) = load(&knobs.real, &tokenizer, knobs.sample, &mut vocabulary, run.seed())?;
+    let (real, drawn) = load(&knobs.real, 0, &tokenizer, knobs.sample, &mut vocabulary, run.seed(), run.watch())?;
     let (subject, _) = subjects(knobs);
     let n = real.corpus.len();
     let options = split::SplitOptions::new(split::Sizes::Counts(vec![n / 2, n / 2]));
@@ -100,7 +101,7 @@ pub(super) fn floor(knobs: &CompareKnobs, run: &mut Run<'_>) -> Result<()> {
     let (a, b) = (real.subset(&halves[0]), real.subset(&halves[1]));
     let provenance = provenance(knobs, &tokenizer, &real, &real, run);
     let seed = run.seed();
-    let field = Field::of(knobs, &tokenizer, &real, vocabulary.clone(), seed)?;
+    let field = Field::of(knobs, &tokenizer, &real, vocabulary.clone(), seed, run.watch())?;
     let (subject, of_halves) = (subject.clone(), super::report::halves(&subject));
     let job = Job { knobs, real: &a, candidate: &b, vocabulary: &vocabulary, field, subject, provenance, seed };
     if knobs.measures("dd") && knobs.scores.is_empty() {
@@ -124,9 +125,10 @@ pub(super) fn candidate(knobs: &CompareKnobs, index: usize, run: &mut Run<'_>) -
     let mut vocabulary = Vocabulary::new();
     let seed = run.seed();
     // The real text comes first, so that its token ids are the same for every candidate.
-    let (real, real_drawn) = load(&knobs.real, &tokenizer, knobs.sample, &mut vocabulary, seed)?;
-    let field = Field::of(knobs, &tokenizer, &real, vocabulary.clone(), seed)?;
-    let (text, drawn) = load(&knobs.candidates[index], &tokenizer, knobs.sample, &mut vocabulary, seed)?;
+    let (real, real_drawn) = load(&knobs.real, 0, &tokenizer, knobs.sample, &mut vocabulary, seed, run.watch())?;
+    let field = Field::of(knobs, &tokenizer, &real, vocabulary.clone(), seed, run.watch())?;
+    let (made, path) = (real.corpus.len(), &knobs.candidates[index]);
+    let (text, drawn) = load(path, made, &tokenizer, knobs.sample, &mut vocabulary, seed, run.watch())?;
     let subject = subjects(knobs).1[index].clone();
     let provenance = provenance(knobs, &tokenizer, &real, &text, run);
     let job = Job { knobs, real: &real, candidate: &text, vocabulary: &vocabulary, field, subject, provenance, seed };

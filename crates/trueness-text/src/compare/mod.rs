@@ -19,7 +19,7 @@ use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use trueness_core::study::SeedFindings;
-use trueness_core::{Findings, Measure, Run, Study, StudySource, report::Report};
+use trueness_core::{Findings, Measure, Run, Study, StudySource, Watch, report::Report};
 
 /// The files that describe the comparison.
 pub const SOURCE: StudySource = StudySource {
@@ -75,15 +75,29 @@ pub(crate) struct Drawn {
     pub(crate) rows: Vec<usize>,
 }
 
-/// Reads a file and encodes it, at most `sample` of its sentences (0: all), drawn at random.
+/// The sentences of a file, or so many that a model makes at temperature 1; those without a token are left out, as blank lines are.
+fn sentences(path: &Path, made: usize, seed: trueness_core::Seed, watch: Watch<'_>) -> Result<Corpus> {
+    if !path.is_dir() {
+        return corpus::read::read(path);
+    }
+    let model = crate::generator::load(path, &trueness_nn::device::parse("cpu")?)?;
+    let sampling = trueness_nn::Sampling::default();
+    let mut sentences = model.sample(made, sampling, seed.child("compare/model"), watch)?;
+    sentences.retain(|sentence| !sentence.trim().is_empty());
+    Ok(Corpus::from_sentences(path.display().to_string(), sentences))
+}
+
+/// Reads a file and encodes it, at most `sample` of its sentences (0: all), drawn at random. Of a model `made` sentences are read.
 pub(crate) fn load(
     path: &str,
+    made: usize,
     tokenizer: &Tokenizer,
     sample: usize,
     vocabulary: &mut Vocabulary,
     seed: trueness_core::Seed,
+    watch: Watch<'_>,
 ) -> Result<(Text, Option<Drawn>)> {
-    let mut corpus = corpus::read::read(Path::new(path))?;
+    let mut corpus = sentences(Path::new(path), made, seed, watch)?;
     let mut drawn = None;
     let of = corpus.len();
     if sample > 0 && sample < corpus.len() {
@@ -129,7 +143,14 @@ impl Study for Compare {
     }
 
     fn inputs(&self, knobs: &CompareKnobs) -> trueness_core::Result<Vec<PathBuf>> {
-        Ok(knobs.files().into_iter().map(PathBuf::from).collect())
+        let mut files = Vec::new();
+        for path in knobs.files().into_iter().map(PathBuf::from) {
+            match path.is_dir() {
+                true => files.extend(crate::generator::files(&path)?),
+                false => files.push(path),
+            }
+        }
+        Ok(files)
     }
 
     fn plan(&self, knobs: &CompareKnobs) -> trueness_core::Result<Vec<CompareUnit>> {

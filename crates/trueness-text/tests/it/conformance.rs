@@ -168,6 +168,27 @@ fn a_comparison_states_every_file_that_it_reads() {
 }
 
 #[test]
+fn a_model_is_compared_as_its_samples_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let real = write_captions(&folder.path().join("real.txt"), 60, 1);
+    let runs = folder.path().join("runs");
+    let train = json!({ "corpus": real, "epochs": 1, "hidden": 8, "embedding": 8, "model": "hierarchical" });
+    conformance::check_with(&entry("text/train"), "default", train, &runs).unwrap();
+    let model = std::fs::read_dir(&runs)
+        .unwrap()
+        .flatten()
+        .map(|entry| entry.path())
+        .find(|path| trueness_text::generator::files(path).is_ok());
+    let model = model.unwrap().display().to_string();
+    let settings = json!({ "real": real, "candidates": [model], "only": ["dd", "bleu"], "resamples": 20 });
+    conformance::check_with(&entry("text/compare"), "default", settings, &folder.path().join("compare")).unwrap();
+    let scores = vec![real.clone(), real.clone()];
+    let refused =
+        entry("text/compare").resolve(&[("a test", json!({ "real": real, "candidates": [model], "scores": scores }))]);
+    assert!(refused.unwrap_err().to_string().contains("is a model: sample from it first"));
+}
+
+#[test]
 fn what_is_named_twice_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str, salt| write_captions(&folder.path().join(name), 60, salt);

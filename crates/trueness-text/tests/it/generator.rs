@@ -175,7 +175,7 @@ fn an_interrupted_training_ends_in_the_same_weights_whatever_the_threads() {
 #[test]
 fn folders_load_again_to_the_same_numbers() {
     let device = device::parse("cpu").unwrap();
-    for model in [Kind::Lstm, Kind::Gpt2] {
+    for model in [Kind::Lstm, Kind::Gpt2, Kind::Relational, Kind::Hierarchical] {
         let generator = trained(&small(model), 1).generator;
         let folder = tempfile::tempdir().unwrap();
         let card = Card { samples: vec!["a dog".to_owned()], ..Card::default() };
