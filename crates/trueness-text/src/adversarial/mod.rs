@@ -51,7 +51,7 @@ const GENERATOR: &str = "generator";
 const DISCRIMINATOR: &str = "discriminator";
 
 /// The version of the files of a checkpoint.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// All that a training against a discriminator needs.
 #[derive(Clone)]
@@ -92,7 +92,8 @@ pub(super) struct Scene<'a> {
 }
 
 /// The losses of a round, where there are any.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Losses {
     generator: Option<f64>,
     discriminator: Option<f64>,
@@ -134,6 +135,8 @@ struct State {
     /// A number that stands for the seed.
     seed: u64,
     round: u64,
+    /// Those of the last round, which the next look tells.
+    losses: Losses,
     history: Vec<Watched>,
 }
 
@@ -181,8 +184,9 @@ impl Play<'_> {
 
     fn play<A: Adversary>(&self, scene: &Scene<'_>, mut adversary: A, seed: Seed, watch: Watch<'_>) -> Result<Played> {
         let rounds = self.knobs.rounds as u64;
-        let mut state =
-            State { version: VERSION, signature: self.signature(), seed: seed.to_u53(), round: 0, history: Vec::new() };
+        let (signature, seed_number) = (self.signature(), seed.to_u53());
+        let (losses, history) = (Losses::default(), Vec::new());
+        let mut state = State { version: VERSION, signature, seed: seed_number, round: 0, losses, history };
         let save = |adversary: &A, state: &State| match self.checkpoints {
             None => Ok(()),
             Some(checkpoints) => {
@@ -209,10 +213,9 @@ impl Play<'_> {
             }
         }
         let due = |round: u64| round.is_multiple_of(self.knobs.watch_every as u64) || round == rounds;
-        let mut losses = Losses::default();
         loop {
             if due(state.round) && state.history.last().is_none_or(|last| last.round != state.round) {
-                let seen = self.observe(scene, &adversary, state.round, losses, seed, watch);
+                let seen = self.observe(scene, &adversary, state.round, state.losses, seed, watch);
                 match seen {
                     Err(Error::Core(trueness_core::Error::Interrupted)) => {
                         save(&adversary, &state)?;
@@ -238,7 +241,7 @@ impl Play<'_> {
                     return Err(trueness_core::Error::Interrupted.into());
                 }
                 Err(error) => return Err(at_round(error, state.round + 1)),
-                Ok((after, found)) => (adversary, losses) = (after, found),
+                Ok((after, found)) => (adversary, state.losses) = (after, found),
             }
             state.round += 1;
         }

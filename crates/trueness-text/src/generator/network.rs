@@ -62,7 +62,14 @@ pub struct NetworkKnobs {
     /// How the LSTM's weights begin: uniform on ±.05, or normal with standard deviation .1.
     pub init: Beginning,
     /// The sizes of the discriminator that a hierarchical generator sees the features of: small, dd or seqgan.
+    // Left out where it says nothing, so that what is kept under a hash of these knobs is found again.
+    #[serde(skip_serializing_if = "is_small")]
     pub leak: DiscriminatorSize,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_small(size: &DiscriminatorSize) -> bool {
+    *size == DiscriminatorSize::Small
 }
 
 /// The sizes of a language GAN's discriminator.

@@ -133,9 +133,8 @@ fn the_tool_text_filter_train_conforms() {
 #[test]
 fn the_studies_of_language_gans_conform() {
     let folder = tempfile::tempdir().unwrap();
-    conformance::check(&entry("text/detection"), "smoke", &folder.path().join("detection")).unwrap();
-    let one = json!({ "methods": ["leakgan"], "settings": ["captions"] });
-    conformance::check_with(&entry("text/subsequence"), "smoke", one, &folder.path().join("subsequence")).unwrap();
+    // The other study has the same code; that its claims are measured, and that LeakGAN goes on as it was, stands in other tests.
+    conformance::check(&entry("text/detection"), "smoke", folder.path()).unwrap();
 }
 
 #[test]

@@ -39,7 +39,7 @@ fn reference_pages_are_what_the_program_says() {
         check(&format!("command/{name}.md"), &succeed(here, &["explain", tool]));
         check(&format!("schema/{name}.json"), &succeed(here, &["explain", tool, "--json"]));
     }
-    for name in ["text/discrepancy", "text/filter", "flux/exchange"] {
+    for name in ["text/discrepancy", "text/filter", "text/detection", "text/subsequence", "flux/exchange"] {
         let file = name.replace('/', "-");
         check(&format!("study/{file}.md"), &succeed(here, &["explain", name]));
         check(&format!("schema/{file}.json"), &succeed(here, &["explain", name, "--json"]));
