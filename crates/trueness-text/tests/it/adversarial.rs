@@ -1,5 +1,7 @@
 //! Language GANs: what is refused, and that a collapse is named.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests may fail like tests")]
+
 use trueness_core::{Cancel, Seed, Silent, Watch};
 use trueness_nn::device;
 use trueness_text::adversarial::{AdversarialKnobs, Method, Play, Played, Segments};
