@@ -22,6 +22,7 @@ mod segments;
 mod seqgan;
 
 pub use knobs::{AdversarialKnobs, Method};
+pub(crate) use observe::distances;
 pub use observe::{Bin, Watched};
 pub use policy::Reward;
 pub use segments::{Combine, Segments};

@@ -54,6 +54,23 @@ impl Watched {
     }
 }
 
+/// DD and the two distances between texts, by a classifier that has seen neither before.
+///
+/// # Errors
+/// As for [`Protocol::judge`].
+pub(crate) fn distances(
+    real: &Encoded,
+    other: &Encoded,
+    vocabulary: usize,
+    seed: Seed,
+    watch: Watch<'_>,
+) -> Result<[Measure; 3]> {
+    let protocol = Protocol { seeds: 1, ..Protocol::default() };
+    let found = protocol.judge(real, other, vocabulary, RESAMPLES, 0, seed, watch)?.discrepancy;
+    let named = [("dd", found.dd), ("d-relative", found.relative), ("d-absolute", found.absolute)];
+    Ok(named.map(|(name, estimate)| Measure::new(name, estimate).signed(protocol.signature())))
+}
+
 /// What stands in the terminal while a training goes on.
 const PANEL: [&str; 11] = [
     "dd",
@@ -125,16 +142,7 @@ impl Play<'_> {
         }
         let (real, generated): (Encoded, Encoded) = (self.valid.iter().collect(), samples.iter().collect());
         // Real sentences are divided in the same way at every look, so that the looks can be compared.
-        let protocol = Protocol { seeds: 1, ..Protocol::default() };
-        let judged = protocol.judge(&real, &generated, scene.vocabulary, RESAMPLES, 0, fresh, watch)?;
-        let signature = protocol.signature();
-        for (name, estimate) in [
-            ("dd", judged.discrepancy.dd),
-            ("d-relative", judged.discrepancy.relative),
-            ("d-absolute", judged.discrepancy.absolute),
-        ] {
-            measures.push(Measure::new(name, estimate).signed(signature.clone()));
-        }
+        measures.extend(distances(&real, &generated, scene.vocabulary, fresh, watch)?);
         let settings = Settings { orders: Orders::new(2, 4)?, resamples: RESAMPLES, groups: 5, ..Settings::default() };
         measures.extend(bleu(&generated, &real, &settings, seed.child("bleu"))?.measures);
         measures.extend(self_bleu(&generated, &settings, seed.child("self-bleu"))?.measures);

@@ -80,7 +80,7 @@ impl Generator {
 
     fn card(&self, card: &Card) -> String {
         let mut text = format!(
-            "# {}\n\nA language model trained by maximum likelihood with Trueness {}. {}\n\n",
+            "# {}\n\nA language model trained with Trueness {}. {}\n\n",
             self.sizes.signature(),
             env!("CARGO_PKG_VERSION"),
             card.data

@@ -5,10 +5,9 @@
 
 mod report;
 
-use crate::adversarial::{AdversarialKnobs, Combine, Method, Play, Reward, Segments, Watched};
+use crate::adversarial::{AdversarialKnobs, Combine, Method, Play, Reward, Segments, Watched, distances};
 use crate::corpus::split::{Sizes, SplitOptions, split};
 use crate::corpus::{Encoded, Tokenizer, read, tokenize};
-use crate::discriminator::Protocol;
 use crate::error::{Error, Result};
 use crate::generator::{Codec, Generator, Job, Kind, NetworkKnobs, TrainingKnobs};
 use crate::oracle::Oracle;
@@ -450,12 +449,8 @@ fn floor(knobs: &GanKnobs, unit: GanUnit, texts: &Texts, run: &mut Run<'_>) -> R
     let n = knobs.adversarial.watch_samples;
     let staged = run.stage("floor", &(knobs, unit), |stage| -> Result<Vec<Measure>> {
         let (real, other): (Encoded, Encoded) = (texts.valid.iter().collect(), texts.other.iter().take(n).collect());
-        let protocol = Protocol { seeds: 1, ..Protocol::default() };
         let seed = stage.seed().child("gan/floor");
-        let judged = protocol.judge(&real, &other, texts.codec.size(), 200, 0, seed, stage.watch())?;
-        let all = judged.discrepancy;
-        let named = [("dd", all.dd), ("d-relative", all.relative), ("d-absolute", all.absolute)];
-        Ok(named.map(|(name, estimate)| Measure::new(name, estimate).signed(protocol.signature())).into())
+        Ok(distances(&real, &other, texts.codec.size(), seed, stage.watch())?.into())
     })?;
     let subject = format!("{}/real", unit.name());
     staged.value.into_iter().for_each(|measure| run.push(measure.of(subject.clone())));
