@@ -11,7 +11,7 @@ discriminator, and five of the discriminator, each with new samples. Sizes are `
 (SeqGAN's discriminator on real text; RelGAN's own, a memory of 2 x 256 and 64 representations).
 
 PyTorch draws by the inverse of the cumulative distribution, completes all 1,024 copies of a prefix at once, and runs in eager mode.
-The check is both losses after the last round: the rules are the same, the initial weights are other draws of one law.
+The check is both losses after the last round: the rules are the same, the initial weights other draws of the same laws.
 """
 
 import argparse
@@ -41,10 +41,21 @@ def peer(method, size, rounds):
         u = torch.rand(len(logits), 1) * cumulative[:, -1:]
         return torch.searchsorted(cumulative, u).clamp(max=VOCABULARY - 1)[:, 0]
 
+    def truncated(*layers, sd=None, bias=0.0):
+        """Weights as TensorFlow's `truncated_normal` draws them, by default with 1/sqrt(inputs)."""
+        for layer in layers:
+            scale = sd or layer.weight[0].numel() ** -0.5
+            nn.init.trunc_normal_(layer.weight, std=scale, a=-2 * scale, b=2 * scale)
+            if layer.bias is not None:
+                nn.init.constant_(layer.bias, bias)
+
     class Highway(nn.Module):
         def __init__(self, features):
             super().__init__()
             self.transform, self.gate = nn.Linear(features, features), nn.Linear(features, features)
+            for layer in (self.transform, self.gate):
+                nn.init.xavier_uniform_(layer.weight)
+                nn.init.zeros_(layer.bias)
 
         def forward(self, x):
             t = torch.sigmoid(self.gate(x))
@@ -64,6 +75,8 @@ def peer(method, size, rounds):
             self.embedding = nn.Embedding(VOCABULARY + 1, wide)
             self.convolutions = nn.ModuleList(nn.Conv1d(wide, f, w) for w, f in zip(widths, filters))
             self.highway, self.output = Highway(sum(filters)), nn.Linear(sum(filters), 2)
+            nn.init.uniform_(self.embedding.weight, -1, 1)
+            truncated(*self.convolutions, self.output, sd=0.1, bias=0.1)
 
         def forward(self, ids, keep=1.0):
             x = self.embedding(F.pad(ids + 1, (0, 3))).transpose(1, 2)
@@ -147,6 +160,9 @@ def peer(method, size, rounds):
             self.inner_1, self.inner_2 = nn.Linear(d, d), nn.Linear(d, d)
             self.by_input, self.by_memory = nn.Linear(d, 2 * d), nn.Linear(d, 2 * d)
             self.output = nn.Linear(d, VOCABULARY)
+            truncated(*(layer for layer in self.children() if isinstance(layer, nn.Linear)))
+            sd = VOCABULARY**-0.5
+            nn.init.trunc_normal_(self.embedding.weight, std=sd, a=-2 * sd, b=2 * sd)
 
         def step(self, tokens, memory):
             x = self.input(self.embedding(tokens))
@@ -173,10 +189,12 @@ def peer(method, size, rounds):
         def __init__(self):
             super().__init__()
             count, widths, filters, inner = (64, [2, 3, 4, 5], 300, 100) if authors else (16, [2, 3], 64, 50)
-            self.embedding = nn.Parameter(torch.randn(VOCABULARY, count) / VOCABULARY**0.5)
+            sd = VOCABULARY**-0.5
+            self.embedding = nn.Parameter(nn.init.trunc_normal_(torch.empty(VOCABULARY, count), std=sd, a=-2 * sd, b=2 * sd))
             self.convolutions = nn.ModuleList(nn.Conv1d(1, filters, w) for w in widths)
             self.highway = Highway(filters * len(widths))
             self.inner, self.output = nn.Linear(filters * len(widths), inner), nn.Linear(inner, 1)
+            truncated(*self.convolutions, self.inner, self.output)
 
         def forward(self, x):
             x = x.transpose(1, 2).flatten(0, 1)[:, None]

@@ -161,7 +161,7 @@ impl RelationalMemory {
         let (heads, width) = (self.heads, size / self.heads);
         let input = kernel::apply(&self.input, x);
         let all = Tensor::cat(vec![memory.clone(), input.clone().unsqueeze_dim(1)], 1);
-        let qkv = all.reshape([batch * (slots + 1), size]).matmul(self.attention.val());
+        let qkv = kernel::linear(all.reshape([batch * (slots + 1), size]), self.attention.val(), None);
         let qkv = self.attention_norm.apply(qkv).reshape([batch, slots + 1, heads, 3 * width]).swap_dims(1, 2);
         // `[batch, heads, rows, width]` each; the input's own row sees, but what it would see is not kept.
         let part = |i: usize, rows: usize| qkv.clone().narrow(3, i * width, width).narrow(2, 0, rows);

@@ -12,6 +12,10 @@ use trueness_text::generator::{Codec, DiscriminatorSize, Job, Kind, NetworkKnobs
 use trueness_text::oracle::Oracle;
 use trueness_text::oracle::lstm::{LstmConfig, LstmOracle};
 
+// As in the command line.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// When each round began, and when the last one was over.
 #[derive(Default)]
 struct Clock(Mutex<Vec<Instant>>);

@@ -15,7 +15,7 @@ use rand::RngExt;
 use std::path::Path;
 use trueness_core::{Seed, Watch};
 use trueness_nn::burn::module::Module;
-use trueness_nn::burn::tensor::{Tensor, TensorData, activation};
+use trueness_nn::burn::tensor::{Tensor, activation};
 use trueness_nn::kernel::{self, AdamConfig};
 use trueness_nn::{Learner, RelationalMemory};
 
@@ -27,64 +27,37 @@ pub(super) struct RelGan {
     answers: Answers,
 }
 
-/// So many numbers to add to the logits of a step.
-type Noise<'a> = &'a dyn Fn(usize, usize) -> Vec<f32>;
+/// What writes the noise of a sentence's logits, given the step and the sentence's number.
+type Noise<'a> = &'a (dyn Fn(usize, usize, &mut [f32]) + Sync);
 
-/// Softened samples: distributions over tokens, `[sentences · time, vocabulary]`, by sentence and then time.
+/// Softened samples: distributions over tokens, `[sentences, vocabulary]` for each step.
 fn softened(
     model: &RelationalMemory,
     sentences: usize,
     (start, end, longest): Ends,
     beta: f64,
     noise: Noise<'_>,
-) -> Result<Tensor<2>> {
-    let device = model.embedding.device();
-    let vocabulary = model.embedding.dims()[0];
+) -> Result<Vec<Tensor<2>>> {
     let mut tokens = vec![start; sentences];
-    let mut over = vec![false; sentences];
+    // After its end a sentence is made of ends, in which the generator has no say.
+    let mut over = vec![None; sentences];
     let mut memory = model.start(sentences);
     let mut all = Vec::with_capacity(longest);
     for t in 0..longest {
         memory = model.step(kernel::embedding(model.embedding.val(), &tokens), memory);
-        let noise = TensorData::new(noise(t, sentences * vocabulary), [sentences, vocabulary]);
-        let noise = Tensor::<2>::from_data(noise, &device);
-        let noisy = model.logits(memory.clone()) + noise;
-        let values = noisy.clone().detach().try_into_vec_as::<f32>();
-        let values = values.map_err(|error| trueness_core::Error::Failed(format!("cannot read logits: {error}")))?;
-        let mut soft = activation::softmax(noisy.mul_scalar(beta), 1);
-        if over.contains(&true) {
-            // After its end a sentence is made of ends, in which the generator has no say.
-            let end = end.unwrap_or(start) as usize;
-            let mut ends = vec![0.0; sentences * vocabulary];
-            let keep: Vec<f32> = over.iter().map(|&over| f32::from(u8::from(!over))).collect();
-            (0..sentences).filter(|&i| over[i]).for_each(|i| ends[i * vocabulary + end] = 1.0);
-            let keep = Tensor::<2>::from_data(TensorData::new(keep, [sentences, 1]), &device);
-            soft = soft * keep + Tensor::<2>::from_data(TensorData::new(ends, [sentences, vocabulary]), &device);
-        }
-        all.push(soft.unsqueeze_dim::<3>(1));
-        for (i, row) in values.chunks_exact(vocabulary).enumerate() {
-            // The first of equals.
-            let best = (0..vocabulary).max_by(|&a, &b| row[a].total_cmp(&row[b]).then(b.cmp(&a))).unwrap_or(0) as u32;
-            over[i] |= Some(best) == end;
-            tokens[i] = if over[i] { end.unwrap_or(best) } else { best };
-        }
+        let logits = model.logits(memory.clone());
+        let noise = |row: usize, into: &mut [f32]| noise(t, row, into);
+        let soft;
+        (soft, tokens) = kernel::gumbel_softmax(logits, beta as f32, &over, &noise)?;
+        over = tokens.iter().map(|&token| end.filter(|&end| token == end)).collect();
+        all.push(soft);
     }
-    Ok(Tensor::cat(all, 1).reshape([sentences * longest, vocabulary]))
+    Ok(all)
 }
 
-/// −log(−log u) of uniform numbers, others for each step.
-fn gumbel(seed: Seed) -> impl Fn(usize, usize) -> Vec<f32> {
-    move |step, n| gumbels(seed.nth(step as u64), n)
-}
-
-fn gumbels(seed: Seed, n: usize) -> Vec<f32> {
-    let mut rng = seed.rng();
-    let mut one = || {
-        // Neither 0 nor 1.
-        let u = (f64::from(rng.random::<u32>()) + 0.5) / (f64::from(u32::MAX) + 1.0);
-        -(-u.ln()).ln()
-    };
-    (0..n).map(|_| one() as f32).collect()
+/// Gumbel noise, other for each step and each sentence.
+fn gumbel(seed: Seed) -> impl Fn(usize, usize, &mut [f32]) + Sync {
+    move |step, row, into| kernel::gumbel_noise(&mut seed.nth(step as u64).nth(row as u64).rng(), into)
 }
 
 /// Sentences with their ends up to the longest length, one after another.
@@ -152,10 +125,10 @@ impl RelGan {
         rows.reshape([ids.len() / time, time, representations])
     }
 
-    fn generated(&self, network: &Representations, soft: Tensor<2>, time: usize) -> Tensor<3> {
-        let rows = soft.matmul(network.embedding.val());
-        let [n, representations] = rows.dims();
-        rows.reshape([n / time, time, representations])
+    /// Softened samples as the network sees them.
+    fn generated(&self, network: &Representations, soft: Vec<Tensor<2>>) -> Tensor<3> {
+        let seen = soft.into_iter().map(|soft| kernel::linear(soft, network.embedding.val(), None).unsqueeze_dim(1));
+        Tensor::cat(seen.collect(), 1)
     }
 
     /// β in a round: β_max^(round / rounds), as in RelGAN's code, where the rounds are 5,000 whatever they really are.
@@ -172,7 +145,7 @@ impl Adversary for RelGan {
 
     fn round(mut self, scene: &Scene<'_>, round: u64, seed: Seed, watch: Watch<'_>) -> Result<(Self, Losses)> {
         let knobs = scene.knobs;
-        let (beta, time) = (Self::beta(scene, round), scene.ends.2);
+        let beta = Self::beta(scene, round);
         let mut losses = Losses::default();
         for step in 0..knobs.generator_steps {
             watch.check()?;
@@ -181,7 +154,7 @@ impl Adversary for RelGan {
             // The discriminator is asked without learning: its weights take part as constants.
             let network = self.discriminator.model().clone().no_grad();
             let real = self.real(scene, &network, seed.child("real"));
-            let loss = self.loss(&network, (self.generated(&network, soft, time), real), Some(seed));
+            let loss = self.loss(&network, (self.generated(&network, soft), real), Some(seed));
             losses.generator = Some(finite("the generator", Learner::<RelationalMemory>::value(&loss)?)?);
             self.generator = self.generator.step(&loss, knobs.generator_rate(), Some(knobs.clip))?;
         }
@@ -197,9 +170,9 @@ impl Adversary for RelGan {
                     &gumbel(seed.child("noise")),
                 )?;
                 let network = self.discriminator.model();
-                let soft = Tensor::from_data(soft.into_data(), scene.device);
+                let soft = soft.into_iter().map(|soft| Tensor::from_data(soft.into_data(), scene.device)).collect();
                 let real = self.real(scene, network, seed.child("real"));
-                let loss = self.loss(network, (real, self.generated(network, soft, time)), Some(seed));
+                let loss = self.loss(network, (real, self.generated(network, soft)), Some(seed));
                 losses.discriminator = Some(finite("the discriminator", Learner::<Representations>::value(&loss)?)?);
                 let rate = knobs.discriminator_learning_rate;
                 self.discriminator = self.discriminator.step(&loss, rate, Some(knobs.clip))?;
@@ -284,6 +257,12 @@ mod tests {
         (far / expected.iter().map(|b| square(f64::from(*b))).sum::<f64>()).sqrt()
     }
 
+    /// What is by step, by sentence and then step: `[sentences · time, vocabulary]`.
+    fn by_sentence(soft: &[Tensor<2>]) -> Tensor<2> {
+        let steps: Vec<Tensor<3>> = soft.iter().map(|soft| soft.clone().unsqueeze_dim(1)).collect();
+        Tensor::cat(steps, 1).flatten(0, 1)
+    }
+
     fn floats(fixture: &SafeTensors<'_>, name: &str) -> Vec<f32> {
         let bytes = fixture.tensor(name).unwrap().data();
         bytes.chunks_exact(4).map(|four| f32::from_le_bytes(four.try_into().unwrap())).collect()
@@ -305,10 +284,12 @@ mod tests {
         };
         let judge = loaded(config.init(&device, Seed::new(2)), &fixture, "discriminator:");
         let noise = floats(&fixture, "noise");
-        let noise = |step: usize, n: usize| noise[step * n..(step + 1) * n].to_vec();
+        let noise = |step: usize, row: usize, into: &mut [f32]| {
+            into.copy_from_slice(&noise[(step * sentences + row) * vocabulary..][..vocabulary]);
+        };
         let soft = softened(&generator, sentences, (0, Some(0), longest), beta, &noise).unwrap();
         let values = |tensor: Tensor<2>| tensor.try_into_vec_as::<f64>().unwrap();
-        assert!(error(&values(soft.clone()), &fixture, "softened") < 1e-5);
+        assert!(error(&values(by_sentence(&soft)), &fixture, "softened") < 1e-5);
         let gan = RelGan {
             generator: Learner::new(generator, AdamConfig::default().init()),
             discriminator: Learner::new(judge, AdamConfig::default().init()),
@@ -318,11 +299,11 @@ mod tests {
         let ids: Vec<u32> = floats(&fixture, "real").into_iter().map(|id| id as u32).collect();
         // As in a round: the generator's loss sees the discriminator as a constant, the discriminator's loss the samples.
         let network = judge.clone().no_grad();
-        let (fake, real) = (gan.generated(&network, soft.clone(), longest), gan.embedded(&network, &ids, longest));
+        let (fake, real) = (gan.generated(&network, soft.clone()), gan.embedded(&network, &ids, longest));
         assert!(error(&values(gan.judged(&network, fake.clone(), None)), &fixture, "logits-generated") < 1e-5);
         assert!(error(&values(gan.judged(&network, real.clone(), None)), &fixture, "logits-real") < 1e-5);
-        let constant = Tensor::from_data(soft.into_data(), &device);
-        let own = (gan.embedded(judge, &ids, longest), gan.generated(judge, constant, longest));
+        let constant = soft.into_iter().map(|soft| Tensor::from_data(soft.into_data(), &device)).collect();
+        let own = (gan.embedded(judge, &ids, longest), gan.generated(judge, constant));
         let theirs = gan.loss(judge, own, None);
         let ours = gan.loss(&network, (fake, real), None);
         for (side, loss, found) in [
@@ -374,7 +355,7 @@ mod tests {
         let config = RelationalMemoryConfig { vocabulary: 4, embedding: 4, slots: 1, heads: 1, head_size: 4 };
         let model = config.init(&device, Seed::new(1)).unwrap();
         let soft = softened(&model, 6, (0, Some(0), 7), 1000.0, &gumbel(Seed::new(4))).unwrap();
-        let rows = soft.try_into_vec_as::<f32>().unwrap();
+        let rows = by_sentence(&soft).try_into_vec_as::<f32>().unwrap();
         assert_eq!(rows.len(), 6 * 7 * 4);
         let mut ended = 0;
         for sentence in rows.chunks_exact(7 * 4) {
