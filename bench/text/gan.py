@@ -11,7 +11,8 @@ discriminator, and five of the discriminator, each with new samples. Sizes are `
 (SeqGAN's discriminator on real text; RelGAN's own, a memory of 2 x 256 and 64 representations).
 
 PyTorch draws by the inverse of the cumulative distribution, completes all 1,024 copies of a prefix at once, and runs in eager mode.
-The check is both losses after the last round: the rules are the same, the initial weights other draws of the same laws.
+Real ids are independent, floor(5000 u^2) of uniform u. The check is both losses after the last round: the rules are the same, data
+and initial weights are other draws of the same laws.
 """
 
 import argparse
@@ -34,7 +35,7 @@ def peer(method, size, rounds):
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
     torch.manual_seed(0)
     authors = size == "authors"
-    real = torch.randint(0, VOCABULARY, (2000, LONGEST))
+    real = (VOCABULARY * torch.rand(2000, LONGEST) ** 2).long()
 
     def draw(logits):
         cumulative = torch.softmax(logits, -1).cumsum(-1)

@@ -1,16 +1,19 @@
-//! Adversarial rounds of SeqGAN or RelGAN on an oracle's sentences, timed: what `bench/text/gan.py` runs.
+//! Adversarial rounds of SeqGAN or RelGAN, timed: what `bench/text/gan.py` runs.
 //!
 //! `gan_round seqgan|relgan small|authors ROUNDS` prints the seconds of each round, and the losses after the last one, as JSON.
 
+use rand::RngExt;
 use std::io::Write;
 use std::sync::Mutex;
 use std::time::Instant;
 use trueness_core::{Cancel, Progress, Seed, Watch};
 use trueness_nn::device;
 use trueness_text::adversarial::{AdversarialKnobs, Method, Play};
+use trueness_text::corpus::Vocabulary;
 use trueness_text::generator::{Codec, DiscriminatorSize, Job, Kind, NetworkKnobs, TrainingKnobs};
-use trueness_text::oracle::Oracle;
-use trueness_text::oracle::lstm::{LstmConfig, LstmOracle};
+
+const VOCABULARY: usize = 5000;
+const LONGEST: usize = 20;
 
 // As in the command line.
 #[global_allocator]
@@ -43,17 +46,22 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         (true, false) => NetworkKnobs { model: Kind::Relational, embedding: 32, hidden: 64, ..NetworkKnobs::default() },
     };
     let device = device::parse("cpu")?;
-    let oracle = LstmOracle::draw(LstmConfig::default(), Seed::new(1))?;
-    let codec = Codec::of_oracle(oracle.vocabulary().clone());
-    let train = codec.from_vocabulary(&oracle.sample(2000, Seed::new(2)));
-    let valid = codec.from_vocabulary(&oracle.sample(100, Seed::new(3)));
+    let mut vocabulary = Vocabulary::new();
+    (0..VOCABULARY).for_each(|id| drop(vocabulary.add(&id.to_string())));
+    let codec = Codec::of_oracle(vocabulary);
+    let mut rng = Seed::new(1).rng();
+    let mut drawn = |n: usize| -> Vec<Vec<u32>> {
+        let mut id = || (VOCABULARY as f64 * rng.random::<f64>().powi(2)) as u32;
+        (0..n).map(|_| (0..LONGEST).map(|_| id()).collect()).collect()
+    };
+    let (train, valid) = (drawn(2000), drawn(100));
     let job = Job {
         network: &network,
         training: &TrainingKnobs::default(),
         codec: &codec,
         train: &train,
         valid: &valid,
-        longest: 20,
+        longest: LONGEST,
         device: &device,
         checkpoints: None,
         observe: None,

@@ -44,7 +44,7 @@ pub(crate) fn tools() -> anyhow::Result<Vec<Tool>> {
         },
         Tool {
             verb: "train",
-            about: "Train a language model on a file of sentences: an LSTM or a GPT-2, kept in the run's folder",
+            about: "Train a language model on a file of sentences, by likelihood or against a discriminator, and keep it in the run's folder",
             after: "Example: trueness text train captions.txt --model lstm --out my-lstm",
             knobs: knobs::list::<TrainKnobs>()?,
             schema: knobs::schema_of::<TrainKnobs>(),
