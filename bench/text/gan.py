@@ -11,8 +11,8 @@ discriminator, and five of the discriminator, each with new samples. Sizes are `
 (SeqGAN's discriminator on real text; RelGAN's own, a memory of 2 x 256 and 64 representations).
 
 PyTorch draws by the inverse of the cumulative distribution, completes all 1,024 copies of a prefix at once, and runs in eager mode.
-Real ids are independent, floor(5000 u^2) of uniform u. The check is both losses after the last round: the rules are the same, data
-and initial weights are other draws of the same laws.
+Real ids are independent, floor(5000 u^2) of uniform u. The check is both losses in the last round, generator and then discriminator,
+of each turn: the rules are the same, data and initial weights are other draws of the same laws.
 """
 
 import argparse
@@ -26,14 +26,17 @@ import time
 
 VOCABULARY, LONGEST, BATCH, ROLLOUTS = 5000, 20, 64, 16
 
+# What logits with noise are multiplied by. RelGAN's grows over the rounds, which the work does not depend on.
+BETA = 1.0
 
-def peer(method, size, rounds):
+
+def peer(method, size, rounds, seed):
     import torch
     from torch import nn
     from torch.nn import functional as F
 
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     authors = size == "authors"
     real = (VOCABULARY * torch.rand(2000, LONGEST) ** 2).long()
 
@@ -176,13 +179,13 @@ def peer(method, size, rounds):
             let_in, keep = (self.by_input(x) + self.by_memory(memory.tanh())).chunk(2, -1)
             return let_in.sigmoid() * new.tanh() + (keep + 1).sigmoid() * memory
 
-        def softened(self, n, beta):
+        def softened(self, n):
             memory = torch.eye(1, self.size).expand(n, -1)
             tokens, found = torch.zeros(n, dtype=torch.long), []
             for _ in range(LONGEST):
                 memory = self.step(tokens, memory)
                 noisy = self.output(memory) - (-torch.rand(n, VOCABULARY).clamp(1e-9, 1 - 1e-7).log()).log()
-                found.append((beta * noisy).softmax(-1))
+                found.append((BETA * noisy).softmax(-1))
                 tokens = noisy.detach().argmax(-1)
             return torch.stack(found, 1)
 
@@ -209,12 +212,12 @@ def peer(method, size, rounds):
 
         def once():
             judge.requires_grad_(False)
-            fake = judge(generator.softened(BATCH, 1.5) @ judge.embedding)
+            fake = judge(generator.softened(BATCH) @ judge.embedding)
             theirs = clipped(list(generator.parameters()), adam, F.softplus(judge(drawn()) - fake).mean())
             judge.requires_grad_(True)
             for _ in range(5):
                 with torch.no_grad():
-                    soft = generator.softened(BATCH, 1.5)
+                    soft = generator.softened(BATCH)
                 loss = F.softplus(judge(soft @ judge.embedding) - judge(drawn())).mean()
                 value = clipped(list(judge.parameters()), critic, loss)
             return theirs, value
@@ -223,11 +226,11 @@ def peer(method, size, rounds):
 
     once = {"seqgan": seqgan, "relgan": relgan}[method]()
     seconds = []
-    for _ in range(rounds + 1):
+    for _ in range(rounds + 2):
         start = time.perf_counter()
         check = once()
         seconds.append(time.perf_counter() - start)
-    print(json.dumps({"seconds": seconds[1:], "check": check}))
+    print(json.dumps({"seconds": seconds[1:-1], "check": check}))
 
 
 def run(command, threads):
@@ -252,15 +255,16 @@ def main():
             continue
         # RelGAN's own sizes take seconds a step.
         steps = 2 if work == "relgan-authors" else options.steps
-        times, checks = {"pytorch": [], "trueness": []}, {}
-        for _ in range(options.rounds):
+        times, checks = {"pytorch": [], "trueness": []}, {"pytorch": [], "trueness": []}
+        for turn in range(options.rounds):
+            arguments = [method, size, str(steps), str(turn)]
             for name, command in [
-                ("pytorch", [sys.executable, __file__, "--peer", method, size, str(steps)]),
-                ("trueness", [options.ours, method, size, str(steps)]),
+                ("pytorch", [sys.executable, __file__, "--peer", *arguments]),
+                ("trueness", [options.ours, *arguments]),
             ]:
                 result = run(command, options.threads)
                 times[name] += result["seconds"]
-                checks[name] = result["check"]
+                checks[name].append(result["check"])
         row = {"work": work, "losses": checks}
         for name, seconds in times.items():
             row[name] = {"median_s": statistics.median(seconds), "min_s": min(seconds), "n": len(seconds)}
@@ -277,6 +281,6 @@ def main():
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--peer"]:
-        peer(sys.argv[2], sys.argv[3], int(sys.argv[4]))
+        peer(sys.argv[2], sys.argv[3], int(sys.argv[4]), int(sys.argv[5]))
     else:
         main()

@@ -1,4 +1,7 @@
 //! Language models with a relational memory (Santoro et al. 2018), as RelGAN has them (Nie, Narodytska and Patel 2019).
+//!
+//! Two things are as in Santoro et al. and not as in RelGAN's code: every row is normalised by itself, where that code normalises the rows
+//! of the memory and the input's together; and the gates have biases.
 
 use crate::dense::{Dense, add};
 use crate::init::{Init, MAX_PARAMETERS, linear};

@@ -175,7 +175,13 @@ impl TextCnn {
     /// Sentences of ids from 1 on as one tensor `[batch, time]` on this network's device, padded by 0 as
     /// the type says.
     pub fn batch<S: AsRef<[u32]>>(&self, sentences: &[S]) -> Tensor<2, Int> {
-        let longest = sentences.iter().map(|sentence| sentence.as_ref().len()).max().unwrap_or(0);
+        self.batch_as_if(sentences, 0)
+    }
+
+    /// The same, padded as if there were a sentence of `least` tokens too. Where vectors are put in the place of tokens, what a filter
+    /// sees may depend on the number of padding tokens: this keeps it from depending on the sentences beside.
+    pub fn batch_as_if<S: AsRef<[u32]>>(&self, sentences: &[S], least: usize) -> Tensor<2, Int> {
+        let longest = sentences.iter().map(|sentence| sentence.as_ref().len()).fold(least, usize::max);
         let time = longest + self.convolutions.iter().map(|convolution| convolution.width).max().unwrap_or(0);
         let mut ids = vec![0_i32; sentences.len() * time];
         for (row, sentence) in ids.chunks_mut(time.max(1)).zip(sentences) {

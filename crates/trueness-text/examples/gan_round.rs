@@ -1,6 +1,6 @@
 //! Adversarial rounds of SeqGAN or RelGAN, timed: what `bench/text/gan.py` runs.
 //!
-//! `gan_round seqgan|relgan small|authors ROUNDS` prints the seconds of each round, and the losses after the last one, as JSON.
+//! `gan_round seqgan|relgan small|authors ROUNDS SEED` prints the seconds of each round, and the losses in the last one, as JSON.
 
 use rand::RngExt;
 use std::io::Write;
@@ -35,10 +35,11 @@ impl Progress for Clock {
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let [method @ ("seqgan" | "relgan"), size @ ("small" | "authors"), rounds] = words.as_slice() else {
-        return Err("expected seqgan or relgan, small or authors, and a number of rounds".into());
+    let [method @ ("seqgan" | "relgan"), size @ ("small" | "authors"), rounds, seed] = words.as_slice() else {
+        return Err("expected seqgan or relgan, small or authors, a number of rounds and a seed".into());
     };
     let (rounds, authors) = (rounds.parse::<usize>()?, *size == "authors");
+    let seed = Seed::new(seed.parse()?);
     let relgan = *method == "relgan";
     let network = match (relgan, authors) {
         (false, _) => NetworkKnobs::seqgan(),
@@ -47,9 +48,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let device = device::parse("cpu")?;
     let mut vocabulary = Vocabulary::new();
-    (0..VOCABULARY).for_each(|id| drop(vocabulary.add(&id.to_string())));
+    for id in 0..VOCABULARY {
+        vocabulary.add(&id.to_string());
+    }
     let codec = Codec::of_oracle(vocabulary);
-    let mut rng = Seed::new(1).rng();
+    let mut rng = seed.child("sentences").rng();
     let mut drawn = |n: usize| -> Vec<Vec<u32>> {
         let mut id = || (VOCABULARY as f64 * rng.random::<f64>().powi(2)) as u32;
         (0..n).map(|_| (0..LONGEST).map(|_| id()).collect()).collect()
@@ -73,12 +76,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         watch_every: rounds + 2,
         watch_samples: 100,
         discriminator_pre_steps: 0,
+        beta: 1.0,
         discriminator: if authors { DiscriminatorSize::Dd } else { DiscriminatorSize::Small },
         ..AdversarialKnobs::default()
     };
     let play = Play {
         knobs: &knobs,
-        generator: &job.initial(Seed::new(4))?,
+        generator: &job.initial(seed.child("weights"))?,
         train: &train,
         valid: &valid,
         truth: None,
@@ -86,7 +90,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         checkpoints: None,
     };
     let (cancel, clock) = (Cancel::default(), Clock::default());
-    let played = play.run(Seed::new(5), Watch::new(&cancel, &clock))?;
+    let played = play.run(seed.child("rounds"), Watch::new(&cancel, &clock))?;
     let moments = clock.0.lock().map_err(|_poisoned| "the clock is broken")?;
     let seconds: Vec<f64> =
         moments.windows(2).skip(1).take(rounds).map(|pair| (pair[1] - pair[0]).as_secs_f64()).collect();

@@ -25,10 +25,21 @@ impl Answers {
         self.ranges.len()
     }
 
+    /// To how many tokens sentences are padded at least: where there are several segments, what lies beyond one is as long as the
+    /// longest sentence allows, whatever sentences are beside it.
+    pub(super) fn least(&self) -> usize {
+        if self.is_whole() { 0 } else { self.longest }
+    }
+
+    /// Whether the one segment is the whole sentence.
+    fn is_whole(&self) -> bool {
+        self.ranges.iter().eq(std::iter::once(&(0..self.longest)))
+    }
+
     /// The sentences once for each segment, those of the first segment first: `[sentences, time, size]` to
     /// `[segments · sentences, time, size]`. What lies outside a segment is zero instead of a token's vector, as in SegGAN's code.
     pub(super) fn masked(&self, embedded: Tensor<3>) -> Tensor<3> {
-        if self.ranges.iter().eq(std::iter::once(&(0..self.longest))) {
+        if self.is_whole() {
             return embedded;
         }
         let [sentences, time, _] = embedded.dims();

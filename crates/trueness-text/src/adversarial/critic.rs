@@ -42,7 +42,8 @@ impl Critic {
 
     /// The features of all sentences' first segment, then of their second, `[segments · sentences, features]`.
     fn all_features<S: AsRef<[u32]>>(&self, network: &TextCnn, sentences: &[S]) -> Tensor<2> {
-        network.features_of(self.answers.masked(network.embedded(network.batch(sentences))))
+        let batch = network.batch_as_if(sentences, self.answers.least());
+        network.features_of(self.answers.masked(network.embedded(batch)))
     }
 
     /// The features of sentences by segment, each `[sentences, features]` of length one.
@@ -133,5 +134,33 @@ impl Critic {
             now.iter().zip(values).for_each(|(&i, value)| found[i] = value);
         }
         Ok(found)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests may fail")]
+mod tests {
+    use super::*;
+    use trueness_core::{Cancel, Silent};
+    use trueness_nn::{TextCnnConfig, device};
+
+    #[test]
+    fn a_sentence_is_worth_the_same_whatever_is_beside_it() {
+        let (cancel, silent) = (Cancel::default(), Silent);
+        let watch = Watch::new(&cancel, &silent);
+        let network = TextCnnConfig { embedding: 5, filters: vec![6, 6], ..TextCnnConfig::small(9) };
+        let network = network.init(&device::parse("cpu").unwrap(), Seed::new(1)).unwrap();
+        let (short, long): (Vec<u32>, Vec<u32>) = (vec![3, 1, 4], (1..=8).collect());
+        for segments in ["whole", "prefixes:2,3", "windows:3,2", "disjoint:4"] {
+            let critic = Critic::new(&segments.parse().unwrap(), Combine::MeanLogit, 8, 0.0).unwrap();
+            let odds =
+                |sentences: &[&[u32]]| critic.log_odds(&network, sentences, None).try_into_vec_as::<f32>().unwrap();
+            let (alone, beside) = (odds(&[&short]), odds(&[&short, &long]));
+            assert!((alone[0] - beside[0]).abs() < 1e-5, "{segments}: {alone:?} {beside:?}");
+            // Scoring puts sentences of one length together.
+            let scores = critic.probabilities(&network, &[&long, &short], watch).unwrap();
+            let expected = 1.0 / (1.0 + (-alone[0]).exp());
+            assert!((scores[1] - expected).abs() < 1e-5, "{segments}: {scores:?} {expected}");
+        }
     }
 }

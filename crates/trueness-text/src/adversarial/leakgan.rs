@@ -176,7 +176,7 @@ impl Adversary for LeakGan {
 
     fn round(mut self, scene: &Scene<'_>, round: u64, seed: Seed, watch: Watch<'_>) -> Result<(Self, Losses)> {
         let knobs = scene.knobs;
-        let mut losses = Losses::default();
+        let mut total = 0.0;
         if round > 0 && round.is_multiple_of(knobs.interleave as u64) {
             self = self.likelihood(scene, seed.child("likelihood"), watch)?;
         }
@@ -198,9 +198,10 @@ impl Adversary for LeakGan {
             if !transitions.is_empty() {
                 loss = loss + goals.loss(&transitions);
             }
-            losses.generator = Some(finite("the generator", Learner::<Hierarchical>::value(&loss)?)?);
+            total += finite("the generator", Learner::<Hierarchical>::value(&loss)?)?;
             self.generator = self.generator.step(&loss, knobs.generator_rate(), Some(knobs.clip))?;
         }
+        let mut losses = Losses::mean(total, knobs.generator_steps);
         if knobs.reward == Reward::Discriminator {
             let (runner, seed) = (self.generator.model().valid().runner()?, seed.child("discriminator"));
             let (opponent, loss) = self.opponent.learn(scene, &runner, knobs.steps(), seed, watch)?;

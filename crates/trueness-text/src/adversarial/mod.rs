@@ -52,7 +52,7 @@ const GENERATOR: &str = "generator";
 const DISCRIMINATOR: &str = "discriminator";
 
 /// The version of the files of a checkpoint.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// All that a training against a discriminator needs.
 #[derive(Clone)]
@@ -92,12 +92,19 @@ pub(super) struct Scene<'a> {
     device: &'a Device,
 }
 
-/// The losses of a round, where there are any.
+/// The losses of a round, where there are any: means over its steps.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Losses {
     generator: Option<f64>,
     discriminator: Option<f64>,
+}
+
+impl Losses {
+    /// Those of a round in which the generator alone has learned, from the sum over its steps.
+    fn mean(generator: f64, steps: usize) -> Self {
+        Self { generator: Some(generator / steps.max(1) as f64), discriminator: None }
+    }
 }
 
 /// A generator and its opponent, under training.

@@ -17,7 +17,7 @@ const RESAMPLES: usize = 200;
 /// From this share of samples on, one sentence is a collapse; in the captions of COCO the commonest one is a few in a thousand.
 const ONE_SENTENCE: f64 = 0.2;
 
-/// How many samples are shown of each bin.
+/// How many samples are shown, and of each bin.
 const SHOWN: usize = 5;
 
 /// The ends of the bins of the discriminator's scores, as the code of "The Detection of Distributional Discrepancy for Text Generation" has them.
@@ -30,6 +30,8 @@ pub struct Watched {
     pub round: u64,
     /// The measures.
     pub measures: Vec<Measure>,
+    /// Some samples, whatever the discriminator says of them.
+    pub samples: Vec<String>,
     /// Samples by what the discriminator says of them.
     pub bins: Vec<Bin>,
     /// What the generator has collapsed to, if it has.
@@ -149,12 +151,14 @@ impl Play<'_> {
         measures.extend(shape(&samples, seed.child("shape")));
         for (name, loss) in [("generator-loss", losses.generator), ("discriminator-loss", losses.discriminator)] {
             if let Some(loss) = loss {
-                measures.push(Measure::new(name, Estimate::uncertain(loss, 1, "mean over the round's last steps")));
+                measures.push(Measure::new(name, Estimate::uncertain(loss, 1, "mean over the round's steps")));
             }
         }
         let scores = adversary.probabilities(scene, &samples, seed.child("judge"), watch)?;
         let texts: Vec<String> = samples.iter().map(|ids| generator.codec().decode(ids)).collect::<Result<_>>()?;
-        Ok(Watched { round, measures, bins: bins(&scores, &texts), collapse: collapse(&samples, &texts) })
+        let bins = bins(&scores, &texts);
+        let shown = texts.iter().take(SHOWN).cloned().collect();
+        Ok(Watched { round, measures, samples: shown, bins, collapse: collapse(&samples, &texts) })
     }
 }
 

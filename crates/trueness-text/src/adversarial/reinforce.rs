@@ -11,7 +11,8 @@ use trueness_core::{Seed, Watch};
 use trueness_nn::kernel::AdamConfig;
 use trueness_nn::{Learner, NextToken, Sampling, sample, weights};
 
-/// Which parameters of the rolling policy are always those of the generator, as in SeqGAN's code.
+/// Which parameters of the rolling policy are always those of the generator, as in SeqGAN's code: those of an LSTM's embedding. A
+/// transformer has none of this name, so that all of its parameters follow from afar.
 const SHARED: &str = "embedding";
 
 /// The file of the rolling policy's weights in a checkpoint.
@@ -58,7 +59,7 @@ impl<M: NextToken + Into<Network>> Adversary for Reinforce<M> {
 
     fn round(mut self, scene: &Scene<'_>, _round: u64, seed: Seed, watch: Watch<'_>) -> Result<(Self, Losses)> {
         let knobs = scene.knobs;
-        let mut losses = Losses::default();
+        let mut total = 0.0;
         for step in 0..knobs.generator_steps {
             let seed = seed.child("generator").nth(step as u64);
             let runner = self.generator.model().valid().runner()?;
@@ -66,9 +67,10 @@ impl<M: NextToken + Into<Network>> Adversary for Reinforce<M> {
                 sample(&runner, knobs.batch, scene.ends, Sampling::default(), seed.child("sentences"), watch)?;
             let values = self.values(scene, &sentences, seed, watch)?;
             let loss = policy::loss(self.generator.model(), &sentences, &values, scene.ends);
-            losses.generator = Some(finite("the generator", Learner::<M>::value(&loss)?)? / knobs.batch as f64);
+            total += finite("the generator", Learner::<M>::value(&loss)?)? / knobs.batch as f64;
             self.generator = self.generator.step(&loss, knobs.generator_rate(), Some(knobs.clip))?;
         }
+        let mut losses = Losses::mean(total, knobs.generator_steps);
         let now = self.generator.model().valid();
         self.rolling = weights::blend(self.rolling, &now, knobs.rolling, SHARED)?;
         if knobs.reward == Reward::Discriminator {

@@ -131,10 +131,10 @@ impl RelGan {
         Tensor::cat(seen.collect(), 1)
     }
 
-    /// β in a round: β_max^(round / rounds), as in RelGAN's code, where the rounds are 5,000 whatever they really are.
+    /// β in a round: β_max^(round / rounds) up to β_max, as in RelGAN's code, where the rounds are 5,000 whatever they really are.
     fn beta(scene: &Scene<'_>, round: u64) -> f64 {
         let over = if scene.knobs.beta_rounds == 0 { scene.knobs.rounds } else { scene.knobs.beta_rounds };
-        scene.knobs.beta.powf(round as f64 / over as f64)
+        scene.knobs.beta.powf((round as f64 / over as f64).min(1.0))
     }
 }
 
@@ -146,7 +146,7 @@ impl Adversary for RelGan {
     fn round(mut self, scene: &Scene<'_>, round: u64, seed: Seed, watch: Watch<'_>) -> Result<(Self, Losses)> {
         let knobs = scene.knobs;
         let beta = Self::beta(scene, round);
-        let mut losses = Losses::default();
+        let (mut generator, mut discriminator) = (0.0, 0.0);
         for step in 0..knobs.generator_steps {
             watch.check()?;
             let seed = seed.child("generator").nth(step as u64);
@@ -155,9 +155,10 @@ impl Adversary for RelGan {
             let network = self.discriminator.model().clone().no_grad();
             let real = self.real(scene, &network, seed.child("real"));
             let loss = self.loss(&network, (self.generated(&network, soft), real), Some(seed));
-            losses.generator = Some(finite("the generator", Learner::<RelationalMemory>::value(&loss)?)?);
+            generator += finite("the generator", Learner::<RelationalMemory>::value(&loss)?)?;
             self.generator = self.generator.step(&loss, knobs.generator_rate(), Some(knobs.clip))?;
         }
+        let mut losses = Losses::mean(generator, knobs.generator_steps);
         if knobs.reward == Reward::Discriminator {
             for step in 0..knobs.steps() {
                 watch.check()?;
@@ -173,10 +174,11 @@ impl Adversary for RelGan {
                 let soft = soft.into_iter().map(|soft| Tensor::from_data(soft.into_data(), scene.device)).collect();
                 let real = self.real(scene, network, seed.child("real"));
                 let loss = self.loss(network, (real, self.generated(network, soft)), Some(seed));
-                losses.discriminator = Some(finite("the discriminator", Learner::<Representations>::value(&loss)?)?);
+                discriminator += finite("the discriminator", Learner::<Representations>::value(&loss)?)?;
                 let rate = knobs.discriminator_learning_rate;
                 self.discriminator = self.discriminator.step(&loss, rate, Some(knobs.clip))?;
             }
+            losses.discriminator = (knobs.steps() > 0).then(|| discriminator / knobs.steps() as f64);
         }
         Ok((self, losses))
     }

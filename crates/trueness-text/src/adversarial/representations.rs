@@ -39,7 +39,8 @@ impl RepresentationsConfig {
         Self { representations: 16, widths: vec![2, 3], filters: 64, inner: 50, ..Self::relgan(vocabulary) }
     }
 
-    /// A network with initial weights: truncated normal with standard deviation 1/√inputs, biases 0.
+    /// A network with initial weights: truncated normal with standard deviation 1/√inputs, biases 0. RelGAN's code has the filters begin
+    /// with √(2/inputs), and no biases in the highway layer.
     pub(super) fn init(&self, device: &Device, seed: Seed) -> Representations {
         let of = |inputs: usize| Init::TruncatedNormal { sd: (1.0 / inputs as f64).sqrt() };
         let zero = Init::Constant(0.0);

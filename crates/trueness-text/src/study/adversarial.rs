@@ -128,7 +128,7 @@ pub struct GanKnobs {
     pub training: TrainingKnobs,
     /// How they go on; method, reward, segments and how answers are combined are each arm's own.
     pub adversarial: AdversarialKnobs,
-    /// RelGAN's rounds, which are smaller: one step of the generator and five of the discriminator.
+    /// RelGAN's rounds, which are smaller: one step of the generator and five of the discriminator, whatever the others have.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub relgan_rounds: usize,
     /// The sub-sequences on captions.
@@ -236,6 +236,7 @@ impl GanKnobs {
             method: unit.method,
             rounds,
             watch_every: if relgan { rounds.div_ceil(looks) } else { self.adversarial.watch_every },
+            discriminator_steps: if relgan { 0 } else { self.adversarial.discriminator_steps },
             reward: arm.reward(),
             segments: if arm == Arm::Segments { segments.clone() } else { Segments::Whole },
             combine: if relgan { Combine::MeanLoss } else { Combine::MeanLogit },
@@ -400,6 +401,13 @@ fn likelihood(knobs: &GanKnobs, unit: GanUnit, texts: &Texts, device: &Device, r
 fn measure(knobs: &GanKnobs, unit: GanUnit, run: &mut Run<'_>) -> Result<()> {
     let texts = knobs.texts(unit.setting, run.seed())?;
     let device = trueness_nn::device::parse(&knobs.device)?;
+    // A seed's longest sentence may be shorter than that of the seed that was checked.
+    for arm in knobs.arms(unit.method) {
+        knobs.play(unit, arm).check_text(texts.longest, texts.train.len(), texts.valid.len())?;
+    }
+    if texts.other.is_empty() {
+        return Err(Error::Input("no sentence is left to hold real text against itself".to_owned()));
+    }
     let generator = likelihood(knobs, unit, &texts, &device, run)?;
     floor(knobs, unit, &texts, run)?;
     // The same for all arms, which so differ in nothing but what makes them differ.

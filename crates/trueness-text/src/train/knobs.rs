@@ -129,7 +129,7 @@ pub struct TrainKnobs {
     /// Steps of the generator in a round.
     #[schemars(range(min = 1, max = 100_000))]
     pub generator_steps: usize,
-    /// Steps of the discriminator in a round; 0: as many as the method's authors have, 45, or 5 in RelGAN.
+    /// Steps of the discriminator in a round; 0: 45, as in Texygen's and SegGAN's code on real text, or 5 in RelGAN.
     #[schemars(range(min = 0, max = 1_000_000))]
     pub discriminator_steps: usize,
     /// Steps of the discriminator before the first round.

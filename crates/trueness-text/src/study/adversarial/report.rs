@@ -150,7 +150,7 @@ fn examples(knobs: &GanKnobs, unit: GanUnit, findings: &Findings, report: Report
         let Some(last) = histories(unit, arm, findings).first().and_then(|history| history.last().cloned()) else {
             continue;
         };
-        for text in last.bins.iter().flat_map(|bin| &bin.samples).take(2) {
+        for text in last.samples.iter().take(2) {
             samples = samples.labelled(words(arm), text.clone());
             any = true;
         }
