@@ -1,7 +1,7 @@
 //! The report: each measure over the rounds by arm, and a table of what came of each.
 
 use super::{Arm, GanKnobs, GanUnit, Setting};
-use crate::adversarial::Watched;
+use crate::adversarial::{Method, Watched};
 use crate::metric;
 use trueness_core::report::{Axis, Cell, Figure, Kind, Report, Samples, Series, Table, format_estimate};
 use trueness_core::{Estimate, Findings};
@@ -110,10 +110,13 @@ fn curve(knobs: &GanKnobs, unit: GanUnit, findings: &Findings, measure: &str) ->
         figure = figure.reference_y(real, "real against real");
     }
     drawn.then(|| {
-        figure.caption(
-            "Round 0 is the generator as maximum likelihood left it; all arms begin there, and differ in nothing but what they are \
-             named for. Means over seeds with Student's intervals.",
-        )
+        let begin = match unit.method {
+            Method::Leakgan => "Round 0 follows maximum likelihood on the features of the arm's own discriminator",
+            _ => "Round 0 is the generator as maximum likelihood left it, where all arms begin",
+        };
+        figure.caption(format!(
+            "{begin}; the arms differ in nothing but what they are named for. Means over seeds with Student's intervals."
+        ))
     })
 }
 
