@@ -52,7 +52,7 @@ const GENERATOR: &str = "generator";
 const DISCRIMINATOR: &str = "discriminator";
 
 /// The version of the files of a checkpoint.
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
 
 /// All that a training against a discriminator needs.
 #[derive(Clone)]

@@ -74,12 +74,13 @@ pub(crate) fn distances(
 }
 
 /// What stands in the terminal while a training goes on.
-const PANEL: [&str; 11] = [
+const PANEL: [&str; 12] = [
     "dd",
     "d-relative",
     "d-absolute",
     "nll-oracle",
     "dd-density",
+    "jeffreys",
     "nll-gen",
     "nll-div",
     "bleu-4",

@@ -40,13 +40,11 @@ impl<M: NextToken> Reinforce<M> {
             return Ok(policy::control(knobs.reward, sentences, scene.ends, seed.child("control")));
         }
         let judge = self.opponent.judge(scene, seed.child("judge"));
-        match knobs.method {
-            Method::Maligan => maligan::values(&judge, sentences, scene.ends, watch),
-            Method::Seqgan | Method::Rankgan | Method::Relgan | Method::Leakgan => {
-                let (rolling, seed) = (self.rolling.runner()?, seed.child("roll-outs"));
-                seqgan::values(&judge, &rolling, sentences, knobs.rollouts, scene.ends, seed, watch)
-            }
+        if knobs.method == Method::Maligan {
+            return maligan::values(&judge, sentences, scene.ends, watch);
         }
+        let (rolling, seed) = (self.rolling.runner()?, seed.child("roll-outs"));
+        seqgan::values(&judge, &rolling, sentences, knobs.rollouts, scene.ends, seed, watch)
     }
 }
 

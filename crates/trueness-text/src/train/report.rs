@@ -61,10 +61,11 @@ pub(super) fn curves(kept: &Kept) -> Figure {
 }
 
 /// What is drawn over the rounds: titles, the unit, and the measures that share a figure.
-const CURVES: [(&str, &str, &[&str]); 6] = [
+const CURVES: [(&str, &str, &[&str]); 7] = [
     ("Distances by a fresh discriminator", "", &["dd", "d-relative", "d-absolute"]),
     ("Likelihood", "nats/token", &["nll-oracle", "nll-gen", "nll-div"]),
     ("DD by both densities", "", &["dd-density"]),
+    ("Jeffreys' divergence by both densities", "nats/sentence", &["jeffreys"]),
     ("BLEU and self-BLEU", "", &["bleu-2", "bleu-3", "bleu-4", "self-bleu-2", "self-bleu-3", "self-bleu-4"]),
     ("Length of samples", "tokens", &["length"]),
     ("Entropy of tokens", "nats", &["token-entropy"]),

@@ -5,7 +5,7 @@ use crate::corpus::split::{hold_out, write};
 use crate::corpus::{Encoded, Vocabulary, read};
 use crate::error::{Error, Result};
 use crate::generator::{Codec, Generator, load};
-use crate::metric::discrepancy::from_densities;
+use crate::metric::discrepancy::{from_densities, jeffreys};
 use crate::metric::language_model::SentenceScores;
 use crate::oracle::lstm::{LstmConfig, LstmOracle};
 use crate::oracle::{Oracle, score};
@@ -198,8 +198,8 @@ impl Truth {
         Ok((score(self.oracle.as_ref(), &sentences), sentences))
     }
 
-    /// What can be said of a generator whose truth is known: NLL-oracle, the oracle's entropy, NLL-gen, NLL of its own samples, DD by
-    /// both densities.
+    /// What can be said of a generator whose truth is known: NLL-oracle, the oracle's entropy, NLL-gen, NLL of its own samples, DD and
+    /// Jeffreys' divergence by both densities.
     ///
     /// # Errors
     /// As for [`Generator::sample_ids`].
@@ -223,6 +223,7 @@ impl Truth {
             put("nll-gen", known.estimate(seed.child("nll-gen"))),
             put("nll-div", div.estimate(seed.child("nll-div"))),
             put("dd-density", from_densities(&on_real, &on_own).dd),
+            put("jeffreys", jeffreys(&on_real, &on_own)),
         ])
     }
 }

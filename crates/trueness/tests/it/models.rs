@@ -103,7 +103,7 @@ fn oracles_are_drawn_loaded_and_made_of_a_corpus() {
     let folder = folder();
     train(folder.path(), &["--oracle", "seqgan", "--oracle-n", "64", "--out", "a"]);
     let found = fs::read_to_string(folder.path().join("a/measures.json")).unwrap();
-    for name in ["nll-oracle", "nll-oracle-start", "oracle-entropy", "nll-gen", "nll-div", "dd-density"] {
+    for name in ["nll-oracle", "nll-oracle-start", "oracle-entropy", "nll-gen", "nll-div", "dd-density", "jeffreys"] {
         assert!(found.contains(&format!("\"{name}\"")), "{name}");
     }
     assert!(folder.path().join("a/figures/nll-oracle.svg").exists());

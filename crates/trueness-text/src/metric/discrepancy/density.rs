@@ -63,12 +63,32 @@ pub fn from_densities(real: &[f64], generated: &[f64]) -> Exact<Estimate> {
     }
 }
 
+/// Jeffreys' divergence KL(p‖q) + KL(q‖p) in nats per sentence (Jeffreys 1946), from the same log ratios as
+/// [`from_densities`]: it goes on growing where the total variation is 1 to all digits. Missing where a sentence of one
+/// side is impossible on the other: the divergence is infinite then.
+pub fn jeffreys(real: &[f64], generated: &[f64]) -> Estimate {
+    if real.is_empty() || generated.is_empty() {
+        return Estimate::missing("no sentences");
+    }
+    let impossible = real.iter().chain(generated).filter(|ratio| !ratio.is_finite()).count();
+    if impossible > 0 {
+        return Estimate::missing(format!("infinite: {impossible} sentences are impossible on the other side"));
+    }
+    let (value, error) = sum_of_means(real, &generated.iter().map(|ratio| -ratio).collect::<Vec<f64>>());
+    let n = (real.len() + generated.len()) as u64;
+    Estimate::normal(value, error, n, "exact densities on samples of both sides").unit("nats/sentence")
+}
+
+/// The sum of the means of two independent samples, and its standard error.
+fn sum_of_means(a: &[f64], b: &[f64]) -> (f64, f64) {
+    let ((ma, sa), (mb, sb)) = (mean_sd(a), mean_sd(b));
+    (ma + mb, (sa * sa / a.len() as f64 + sb * sb / b.len() as f64).sqrt())
+}
+
 /// The sum of the means of two independent samples, with an interval that stays within [low, high].
 fn two_means(real: &[f64], generated: &[f64], low: f64, high: f64, method: &str) -> Estimate {
-    let ((mr, sr), (mg, sg)) = (mean_sd(real), mean_sd(generated));
-    let n = (real.len() + generated.len()) as f64;
-    let error = (sr * sr / real.len() as f64 + sg * sg / generated.len() as f64).sqrt();
-    bounded(mr + mg, error, n, low, high, method)
+    let (value, error) = sum_of_means(real, generated);
+    bounded(value, error, (real.len() + generated.len()) as f64, low, high, method)
 }
 
 /// An interval for a value in [low, high]: normal inside, Wilson's where the value is so near an end
@@ -114,6 +134,9 @@ mod tests {
     #[test]
     fn sampled_densities_cover_the_exact_values() {
         let (p, q) = ([0.4, 0.3, 0.2, 0.1, 0.0], [0.1, 0.2, 0.3, 0.3, 0.1]);
+        // Jeffreys' divergence is infinite there, and finite where both sides say all.
+        let everywhere = [0.35, 0.3, 0.2, 0.1, 0.05];
+        let divergence: f64 = everywhere.iter().zip(&q).map(|(p, q)| (p - q) * f64::ln(p / q)).sum();
         let exact = from_probabilities(&p, &q);
         let draw = |law: &[f64; 5], rng: &mut trueness_core::Rng| {
             let mut u = rng.random::<f64>();
@@ -125,7 +148,7 @@ mod tests {
                 .unwrap_or(4)
         };
         let ratio = |i: usize| f64::ln(p[i] / q[i]);
-        let mut covered = [0; 3];
+        let mut covered = [0; 4];
         for seed in 0..300 {
             let mut rng = Seed::new(seed).rng();
             let real: Vec<f64> = (0..500).map(|_| ratio(draw(&p, &mut rng))).collect();
@@ -134,6 +157,12 @@ mod tests {
             covered[0] += usize::from(found.dd.covers(exact.dd));
             covered[1] += usize::from(found.tv.covers(exact.tv));
             covered[2] += usize::from(found.relative.covers(exact.relative));
+            let mut sides = [&everywhere, &q].map(|law| -> Vec<f64> {
+                (0..500).map(|_| draw(law, &mut rng)).map(|i| f64::ln(everywhere[i] / q[i])).collect()
+            });
+            covered[3] += usize::from(jeffreys(&sides[0], &sides[1]).covers(divergence));
+            sides[1][0] = f64::NEG_INFINITY;
+            assert_eq!(jeffreys(&sides[0], &sides[1]).value, None, "infinite");
         }
         // 300 trials at .9: the binomial's standard deviation is 5.2.
         assert!(covered.iter().all(|c| (254..=286).contains(c)), "{covered:?}");

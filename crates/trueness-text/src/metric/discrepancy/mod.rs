@@ -20,6 +20,6 @@ mod density;
 mod distances;
 mod measure;
 
-pub use density::{Exact, from_densities, from_probabilities};
+pub use density::{Exact, from_densities, from_probabilities, jeffreys};
 pub use distances::{BINS, Distances};
 pub use measure::{Decisions, Difference, Discrepancy, Scores, difference};

@@ -7,15 +7,15 @@ use trueness_core::report::{Axis, Cell, Figure, Kind, Report, Samples, Series, T
 use trueness_core::{Estimate, Findings};
 
 /// The measures of which it is said how much they grew over the rounds.
-pub(super) const GROWTHS: [&str; 7] =
-    ["dd", "d-relative", "d-absolute", "nll-oracle", "dd-density", "bleu-4", "self-bleu-4"];
+pub(super) const GROWTHS: [&str; 8] =
+    ["dd", "d-relative", "d-absolute", "nll-oracle", "dd-density", "jeffreys", "bleu-4", "self-bleu-4"];
 
 /// What is drawn over the rounds.
-const DRAWN: [&str; 5] = ["dd", "d-absolute", "d-relative", "nll-oracle", "dd-density"];
+const DRAWN: [&str; 5] = ["dd", "d-absolute", "d-relative", "nll-oracle", "jeffreys"];
 
 /// The columns of the tables: of captions, and of the oracle.
-const CAPTIONS: [&str; 5] = ["dd", "d-absolute", "nll-gen", "bleu-4", "self-bleu-4"];
-const ORACLE: [&str; 5] = ["dd", "d-absolute", "nll-oracle", "dd-density", "self-bleu-4"];
+const CAPTIONS: &[&str] = &["dd", "d-absolute", "nll-gen", "bleu-4", "self-bleu-4"];
+const ORACLE: &[&str] = &["dd", "d-absolute", "nll-oracle", "dd-density", "jeffreys", "self-bleu-4"];
 
 fn title(measure: &str) -> String {
     let title = metric::card(measure).map_or(measure, |card| card.title);
@@ -130,10 +130,10 @@ fn table(knobs: &GanKnobs, unit: GanUnit, findings: &Findings) -> Table {
         table = table.numbers(title(measure));
     }
     let cells = |subject: String| {
-        let cell = move |measure: &str| {
+        let cell = move |&measure: &&str| {
             findings.measure(measure, &subject).map_or(Cell::Missing, |m| Cell::Estimate(m.estimate.clone()))
         };
-        columns.into_iter().map(cell)
+        columns.iter().map(cell)
     };
     let row =
         |name: &str, subject: String| std::iter::once(Cell::Text(name.to_owned())).chain(cells(subject)).collect();
