@@ -1,9 +1,9 @@
 //! The report of a training.
 
 use super::tool::Kept;
-use crate::adversarial::Watched;
+use crate::adversarial::{Method, Watched};
 use trueness_core::Measure;
-use trueness_core::report::{Axis, Block, Cell, Figure, Kind as Drawn, Point, Samples, Series, Table};
+use trueness_core::report::{Axis, Block, Cell, Figure, Kind as Drawn, Point, Samples, Series, Table, format_estimate};
 
 pub(super) fn table(measures: &[Measure]) -> Table {
     let mut table = Table::new("The weights that are kept").words("measure").numbers("value");
@@ -60,13 +60,26 @@ pub(super) fn curves(kept: &Kept) -> Figure {
         )
 }
 
+/// What came of the rounds against a discriminator, in a sentence.
+pub(super) fn on(method: Method, history: &[Watched]) -> Option<String> {
+    let (first, last) = (history.first()?, history.last()?);
+    let [before, after] = [first, last].map(|look| look.measure("dd").map(format_estimate));
+    let (before, after, rounds) = (before?, after?, last.round);
+    Some(format!(
+        "It went on as {} for {rounds} rounds: DD by fresh discriminators went from {before} to {after}; at 0 they tell \
+         nothing apart.",
+        method.title()
+    ))
+}
+
 /// What is drawn over the rounds: titles, the unit, and the measures that share a figure.
-const CURVES: [(&str, &str, &[&str]); 7] = [
+const CURVES: [(&str, &str, &[&str]); 8] = [
     ("Distances by a fresh discriminator", "", &["dd", "d-relative", "d-absolute"]),
     ("Likelihood", "nats/token", &["nll-oracle", "nll-gen", "nll-div"]),
     ("DD by both densities", "", &["dd-density"]),
     ("Jeffreys' divergence by both densities", "nats/sentence", &["jeffreys"]),
-    ("BLEU and self-BLEU", "", &["bleu-2", "bleu-3", "bleu-4", "self-bleu-2", "self-bleu-3", "self-bleu-4"]),
+    ("BLEU", "", &["bleu-2", "bleu-3", "bleu-4"]),
+    ("Self-BLEU", "", &["self-bleu-2", "self-bleu-3", "self-bleu-4"]),
     ("Length of samples", "tokens", &["length"]),
     ("Entropy of tokens", "nats", &["token-entropy"]),
 ];

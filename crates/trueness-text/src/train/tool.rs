@@ -154,15 +154,13 @@ impl Study for Train {
         Ok(())
     }
 
-    fn report(&self, _knobs: &TrainKnobs, findings: &Findings, report: Report) -> trueness_core::Result<Report> {
+    fn report(&self, knobs: &TrainKnobs, findings: &Findings, report: Report) -> trueness_core::Result<Report> {
         let Some(seed) = findings.first() else { return Ok(report) };
         let Some(kept) = seed.kept::<Kept>("train", "trained") else { return Ok(report) };
-        let on = match kept.rounds.last() {
-            Some(last) => format!(" It went on against a discriminator for {} rounds.", last.round),
-            None => String::new(),
-        };
+        let lead = format!("{} The best pass is {} of {}.", kept.lead, kept.best.epoch, kept.history.len());
+        let on = knobs.adversarial().and_then(|knobs| report::on(knobs.method, &kept.rounds));
         let mut report = report
-            .lead(format!("{} The best pass is {} of {}.{on}", kept.lead, kept.best.epoch, kept.history.len()))
+            .lead(on.map_or(lead.clone(), |on| format!("{lead} {on}")))
             .table(report::table(&kept.measures))
             .blocks(report::rounds(&kept.rounds))
             .figure(report::curves(&kept))
