@@ -4,19 +4,16 @@
 //! Two papers' claims are re-measured on it: [`DETECTION`] and [`SUBSEQUENCE`].
 
 mod report;
+mod texts;
 
 use crate::adversarial::{AdversarialKnobs, Combine, Method, Play, Reward, Segments, Watched, distances};
-use crate::corpus::split::{Sizes, SplitOptions, split};
-use crate::corpus::{Encoded, Tokenizer, read, tokenize};
+use crate::corpus::{Encoded, Tokenizer, tokenize};
 use crate::error::{Error, Result};
-use crate::generator::{Codec, Generator, Job, Kind, NetworkKnobs, TrainingKnobs};
-use crate::oracle::Oracle;
-use crate::oracle::grammar::Grammar;
-use crate::oracle::lstm::{LstmConfig, LstmOracle};
-use crate::train::Truth;
+use crate::generator::{Generator, Job, Kind, NetworkKnobs, TrainingKnobs};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use texts::Texts;
 use trueness_core::report::Report;
 use trueness_core::study::SeedFindings;
 use trueness_core::{Estimate, Findings, Measure, Run, Seed, Study, StudySource};
@@ -193,16 +190,6 @@ impl GanUnit {
     }
 }
 
-/// The sentences of a seed, as a network's ids.
-struct Texts {
-    codec: Codec,
-    train: Vec<Vec<u32>>,
-    valid: Vec<Vec<u32>>,
-    other: Vec<Vec<u32>>,
-    longest: usize,
-    truth: Option<Truth>,
-}
-
 /// What an arm saw on its way.
 #[derive(Debug, Serialize, Deserialize)]
 struct Seen {
@@ -254,49 +241,6 @@ impl GanKnobs {
             Method::Seqgan | Method::Maligan | Method::Rankgan => self.lstm.clone(),
         }
     }
-
-    fn texts(&self, setting: Setting, seed: Seed) -> Result<Texts> {
-        let counts = [self.n_train, self.n, self.n];
-        let all: usize = counts.iter().sum();
-        if setting == Setting::Oracle {
-            let seed = seed.child("gan/oracle");
-            let config = LstmConfig { vocabulary: self.oracle_words, ..LstmConfig::default() };
-            let longest = config.length;
-            let oracle = LstmOracle::draw(config, seed.child("parameters"))?;
-            let codec = Codec::of_oracle(oracle.vocabulary().clone());
-            let drawn = codec.from_vocabulary(&oracle.sample(all, seed.child("sentences")));
-            let test = oracle.sample(self.n, seed.child("test"));
-            let [train, valid, other] = parts(drawn, counts);
-            let truth = Some(Truth::new(Box::new(oracle), test));
-            return Ok(Texts { longest, codec, train, valid, other, truth });
-        }
-        let [train, valid, other] = if self.corpus.is_empty() {
-            let grammar = Grammar::default();
-            let drawn = grammar.sample(all, seed.child("gan/captions"));
-            parts(drawn.iter().map(|sentence| grammar.vocabulary().decode(sentence)).collect(), counts)
-        } else {
-            let path = Path::new(&self.corpus);
-            let sentences = read::read(path)?.sentences;
-            let options = SplitOptions { sizes: Sizes::Counts(counts.to_vec()), keep_duplicates_together: true };
-            let divided = split(&sentences, &options, seed.child("gan/split")).map_err(|error| error.at(path))?;
-            let mut divided = divided.into_iter().map(|part| part.into_iter().map(|i| sentences[i].clone()).collect());
-            [(); 3].map(|()| divided.next().unwrap_or_default())
-        };
-        let codec = Codec::of_words(&train, self.tokenizer.parse()?, 1)?;
-        let coded = [&train, &valid, &other].map(|part| Ok::<_, Error>(codec.encode(part)?.sentences));
-        let [train, valid, other] = coded;
-        let train: Vec<Vec<u32>> = train?;
-        let longest = train.iter().map(Vec::len).max().unwrap_or(1).max(1);
-        // What is longer could not be made.
-        let fit = |part: Vec<Vec<u32>>| part.into_iter().filter(|sentence| sentence.len() <= longest).collect();
-        Ok(Texts { codec, train, valid: fit(valid?), other: fit(other?), longest, truth: None })
-    }
-}
-
-/// Sentences one after another in parts of given sizes.
-fn parts<T>(all: Vec<T>, counts: [usize; 3]) -> [Vec<T>; 3] {
-    let mut all = all.into_iter();
-    counts.map(|n| all.by_ref().take(n).collect())
 }
 
 impl Study for Gans {
@@ -323,7 +267,7 @@ impl Study for Gans {
         trueness_nn::device::parse(&knobs.device)?;
         // A corpus that is too small, or segments that are too long, show here, before anything is trained.
         for &setting in &knobs.settings {
-            let texts = knobs.texts(setting, Seed::new(0))?;
+            let texts = Texts::new(knobs, setting, Seed::new(0))?;
             for &method in &knobs.methods {
                 for arm in knobs.arms(method) {
                     let play = knobs.play(GanUnit { setting, method }, arm);
@@ -399,7 +343,7 @@ fn likelihood(knobs: &GanKnobs, unit: GanUnit, texts: &Texts, device: &Device, r
 }
 
 fn measure(knobs: &GanKnobs, unit: GanUnit, run: &mut Run<'_>) -> Result<()> {
-    let texts = knobs.texts(unit.setting, run.seed())?;
+    let texts = Texts::new(knobs, unit.setting, run.seed())?;
     let device = trueness_nn::device::parse(&knobs.device)?;
     // A seed's longest sentence may be shorter than that of the seed that was checked.
     for arm in knobs.arms(unit.method) {
