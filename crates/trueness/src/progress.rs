@@ -36,13 +36,15 @@ impl Bars {
         let mut bars = self.bars.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let bar = bars.entry(task.to_owned()).or_insert_with(|| {
             let bar = if total > 0 { ProgressBar::new(total) } else { ProgressBar::new_spinner() };
+            // Before anything is set, since a bar that stands alone draws itself, and that line stays.
+            let bar = self.all.add(bar);
             let template =
                 if total > 0 { "{prefix:24} {bar:32} {pos}/{len} {eta}" } else { "{prefix:24} {spinner} {elapsed}" };
             if let Ok(style) = ProgressStyle::with_template(template) {
                 bar.set_style(style.progress_chars("█▉▊▋▌▍▎▏ "));
             }
             bar.set_prefix(task.to_owned());
-            self.all.add(bar)
+            bar
         });
         bar.clone()
     }
@@ -68,11 +70,11 @@ impl Progress for Bars {
         }
         for (i, text) in lines.iter().enumerate() {
             if shown.len() == i {
-                let line = ProgressBar::new_spinner();
+                let line = self.all.add(ProgressBar::new_spinner());
                 if let Ok(style) = ProgressStyle::with_template("  {wide_msg}") {
                     line.set_style(style);
                 }
-                shown.push(self.all.add(line));
+                shown.push(line);
             }
             shown[i].set_message(text.clone());
             shown[i].tick();
