@@ -133,11 +133,11 @@ impl LeakGan {
         let (start, end, _) = scene.ends;
         let mut rng = seed.rng();
         for step in 0..knobs.interleave_steps {
-            watch.step("maximum likelihood", step as u64, knobs.interleave_steps as u64)?;
             let sequences = Sequences::new(&drawn(scene.real, knobs.batch, &mut rng), start, end).mean();
             let loss = self.generator.model().loss(&sequences, None);
             finite("the generator", Learner::<Hierarchical>::value(&loss)?)?;
             self.generator = self.generator.step(&loss, knobs.generator_rate(), Some(knobs.clip))?;
+            watch.step("maximum likelihood", step as u64 + 1, knobs.interleave_steps as u64)?;
         }
         Ok(self)
     }

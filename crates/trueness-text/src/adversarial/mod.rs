@@ -215,10 +215,7 @@ impl Play<'_> {
                 state = state.resume(&folder)?;
                 adversary = adversary.resume(&folder)?;
             }
-            None => {
-                watch.step("discriminator", 0, 0)?;
-                adversary = adversary.prepare(scene, seed.child("prepare"), watch)?;
-            }
+            None => adversary = adversary.prepare(scene, seed.child("prepare"), watch)?,
         }
         let due = |round: u64| round.is_multiple_of(self.knobs.watch_every as u64) || round == rounds;
         loop {

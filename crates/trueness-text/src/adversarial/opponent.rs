@@ -80,7 +80,6 @@ impl Opponent {
         let mut rng = seed.child("real").rng();
         let mut total = 0.0;
         for step in 0..steps {
-            watch.check()?;
             let real = shifted(&drawn(scene.real, knobs.batch, &mut rng));
             let generated = &fresh[(step % batches) * knobs.batch..][..knobs.batch];
             let network = self.learner.model();
@@ -92,6 +91,7 @@ impl Opponent {
             };
             total += finite("the discriminator", Learner::<TextCnn>::value(&loss)?)?;
             self.learner = self.learner.step(&loss, knobs.discriminator_learning_rate, Some(knobs.clip))?;
+            watch.step(DISCRIMINATOR, step as u64 + 1, steps as u64)?;
         }
         Ok((self, Some(total / steps as f64)))
     }
