@@ -86,9 +86,8 @@ fn curve(knobs: &GanKnobs, unit: GanUnit, findings: &Findings, measure: &str) ->
         format!("{measure}-{}", unit.name().replace('/', "-")),
         format!("{} over the rounds", title(measure)),
     )
-    .x(Axis::new("round"))
-    .y(Axis::new(title(measure)));
-    let mut drawn = false;
+    .x(Axis::new("round"));
+    let (mut drawn, mut measured_in) = (false, String::new());
     for arm in knobs.arms(unit.method) {
         let seeds = histories(unit, arm, findings);
         let mut series = Series::new(words(arm), Kind::Line);
@@ -101,6 +100,7 @@ fn curve(knobs: &GanKnobs, unit: GanUnit, findings: &Findings, measure: &str) ->
             if values.len() == seeds.len() && !values.is_empty() {
                 series = series.estimate(look.round as f64, &Estimate::mean(&values, "mean over seeds"));
                 drawn = true;
+                measured_in = look.measure(measure).map_or(measured_in, |estimate| estimate.unit.clone());
             }
         }
         figure = figure.series(series);
@@ -114,7 +114,7 @@ fn curve(knobs: &GanKnobs, unit: GanUnit, findings: &Findings, measure: &str) ->
             Method::Leakgan => "Round 0 follows maximum likelihood on the features of the arm's own discriminator",
             _ => "Round 0 is the generator as maximum likelihood left it, where all arms begin",
         };
-        figure.caption(format!(
+        figure.y(Axis::new(title(measure)).unit(measured_in)).caption(format!(
             "{begin}; the arms differ in nothing but what they are named for. Means over seeds with Student's intervals."
         ))
     })
