@@ -24,7 +24,9 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
     let first: [u8; 8] = bytes.as_slice().try_into().map_err(|_short| bad("it has fewer than 8 bytes".to_owned()))?;
     let header = u64::from_le_bytes(first);
     if header > MAX_HEADER {
-        return Err(bad(format!("its header is to be at most {MAX_HEADER} bytes, and is {header}")));
+        return Err(bad(format!(
+            "its first 8 bytes are to be a header's length of at most {MAX_HEADER}, and are {header}"
+        )));
     }
     file.by_ref().take(header).read_to_end(&mut bytes).map_err(io())?;
     let data = data_bytes(&bytes[8..]).map_err(bad)?;

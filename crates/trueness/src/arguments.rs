@@ -226,7 +226,7 @@ pub(crate) fn command() -> anyhow::Result<clap::Command> {
 /// Parses the process's arguments. Usage errors are printed, with exit code 2; help with 0.
 pub(crate) fn parse() -> Result<Arguments, ExitCode> {
     let command = command().map_err(|error| {
-        terminal::complain(&format!("error: {error:#}"));
+        terminal::complain(&format!("error: {}", terminal::chain(&error)));
         ExitCode::from(1)
     })?;
     let matches = command.try_get_matches().map_err(|error| {

@@ -180,7 +180,7 @@ pub(crate) fn carry_out(
         Err(error) => error,
     };
     let interrupted = matches!(error.downcast_ref(), Some(Error::Interrupted));
-    let exit = if interrupted { "interrupted".to_owned() } else { format!("failed: {error:#}") };
+    let exit = if interrupted { "interrupted".to_owned() } else { format!("failed: {}", terminal::chain(&error)) };
     let recorded = [folder.log(&format!("{} {exit}", clock.now())), folder.stop(&exit, clock.now(), clock.seconds())];
     for problem in recorded.into_iter().filter_map(Result::err) {
         terminal::complain(&format!("warning: {problem}"));

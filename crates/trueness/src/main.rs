@@ -32,7 +32,7 @@ fn main() -> ExitCode {
     match dispatch(arguments) {
         Ok(code) => code,
         Err(error) => {
-            terminal::complain(&format!("error: {error:#}"));
+            terminal::complain(&format!("error: {}", terminal::chain(&error)));
             let core = error.chain().find_map(|cause| cause.downcast_ref::<trueness_core::Error>());
             ExitCode::from(core.map_or(1, trueness_core::Error::exit_code))
         }

@@ -18,6 +18,19 @@ pub(crate) fn complain(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{}", text.trim_end());
 }
 
+/// An error with its causes, each said once: some errors' own words hold their cause's.
+pub(crate) fn chain(error: &anyhow::Error) -> String {
+    let mut said = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if said.is_empty() {
+            said = cause;
+        } else if !said.ends_with(&cause) {
+            said = format!("{said}: {cause}");
+        }
+    }
+    said
+}
+
 /// How many columns standard output has; 100 where it is no terminal.
 pub(crate) fn columns() -> usize {
     let (_, columns) = console::Term::stdout().size_checked().unwrap_or((0, 100));
@@ -36,4 +49,19 @@ pub(crate) fn colour_of_complaints() -> bool {
 
 fn colour_is_welcome() -> bool {
     std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::Context;
+
+    #[test]
+    fn a_cause_is_said_once() {
+        let cause = || std::io::Error::other("no such file");
+        let io = trueness_core::Error::io("read", std::path::Path::new("a.txt"))(cause());
+        assert_eq!(chain(&io.into()), "cannot read a.txt: no such file");
+        let Err(error) = Err::<(), _>(cause()).context("the manifest") else { return };
+        assert_eq!(chain(&error), "the manifest: no such file");
+    }
 }

@@ -16,12 +16,13 @@ pub fn find_folder(path: &Path, files: &[&str], what: &str) -> Result<PathBuf> {
     if holds(path) {
         return Ok(path.to_owned());
     }
-    let mut found = Vec::new();
+    let (mut found, mut unfinished) = (Vec::new(), false);
     let mut look = vec![(path.to_owned(), 0)];
     while let Some((folder, depth)) = look.pop() {
         for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
             let inner = entry.path();
             if inner.extension().is_some_and(|ending| ending == "partial") {
+                unfinished = true;
                 continue;
             }
             if holds(&inner) {
@@ -34,6 +35,12 @@ pub fn find_folder(path: &Path, files: &[&str], what: &str) -> Result<PathBuf> {
     found.sort();
     match found.as_slice() {
         [one] => Ok(one.clone()),
+        [] if unfinished => {
+            let path = path.display();
+            Err(Error::Input(format!(
+                "{path} has no {what} yet: its run is not finished, and goes on with --resume {path}"
+            )))
+        }
         [] => {
             Err(Error::Input(format!("{} is no {what} folder: expected {} in it", path.display(), files.join(" or "))))
         }

@@ -195,7 +195,9 @@ fn what_a_stage_left_is_found_below_its_run_and_what_is_not_finished_is_passed_o
     };
     let find = |path: &std::path::Path| trueness_core::find_folder(path, &["model.json"], "model");
     put("seed-0/stages/train-00ff.partial/model");
-    assert!(find(run.path()).unwrap_err().to_string().contains("is no model folder: expected model.json"));
+    assert!(find(run.path()).unwrap_err().to_string().contains("is not finished"));
+    let empty = tempfile::tempdir().unwrap();
+    assert!(find(empty.path()).unwrap_err().to_string().contains("is no model folder: expected model.json"));
     put("seed-0/stages/train-00aa/model");
     let model = place("seed-0/stages/train-00aa/model");
     assert_eq!([find(run.path()).unwrap(), find(&model).unwrap()], [model.clone(), model]);
