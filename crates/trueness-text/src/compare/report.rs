@@ -38,11 +38,12 @@ pub(super) fn write(knobs: &CompareKnobs, findings: &Findings, mut report: Repor
         let list = |more: bool| {
             let texts: Vec<String> =
                 named.iter().filter(|n| (n.z > 0.0) == more).take(5).map(|n| code(&n.text)).collect();
-            if texts.is_empty() { "nothing".to_owned() } else { texts.join(", ") }
+            let many = if more { "too many" } else { "too few" };
+            (!texts.is_empty()).then(|| format!("{many} {}", texts.join(", ")))
         };
         if !named.is_empty() {
-            report =
-                report.text(format!("What gives {subject} away: too many {}; too few {}.", list(true), list(false)));
+            let found: Vec<String> = [list(true), list(false)].into_iter().flatten().collect();
+            report = report.text(format!("What gives {subject} away: {}.", found.join("; ")));
         }
     }
     for named in names.iter().enumerate() {
@@ -171,7 +172,7 @@ fn telling(names: &[String], real: &str, seed: &SeedFindings) -> Vec<String> {
                     .filter(|t| !t.contains('⟨') && t.chars().any(char::is_alphabetic))
                     .take(6)
                     .collect();
-                words.join(", ")
+                if words.is_empty() { "no word by itself".to_owned() } else { words.join(", ") }
             };
             warnings.push(format!(
                 "{subject} and {real} are shifted against each other: which words occur already tells them apart (DD {} of {dd:.2}); more in {subject}: {}; more in {real}: {}",

@@ -2,6 +2,10 @@
 
 use trueness_core::{Estimate, LEVEL, mean_sd, normal_quantile, wilson};
 
+/// The largest absolute distance that samples can have, mean D·s of real less that of generated sentences: 1 where D is 1 on all real
+/// ones, and ½ more where D is just below ½ on all generated ones. Of distributions it is at most 1.
+pub(super) const ABSOLUTE_MOST: f64 = 1.5;
+
 /// The exact distances of two distributions.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Exact<T> {
@@ -50,16 +54,16 @@ pub fn from_densities(real: &[f64], generated: &[f64]) -> Exact<Estimate> {
         }
     };
     let d = crate::discriminator::sigmoid;
-    let of = |on_real: &dyn Fn(f64) -> f64, on_generated: &dyn Fn(f64) -> f64, low: f64| {
+    let of = |on_real: &dyn Fn(f64) -> f64, on_generated: &dyn Fn(f64) -> f64, range: (f64, f64)| {
         let r: Vec<f64> = real.iter().map(|&l| on_real(l)).collect();
         let g: Vec<f64> = generated.iter().map(|&l| on_generated(l)).collect();
-        two_means(&r, &g, low, 1.0, "exact densities on samples of both sides")
+        two_means(&r, &g, range, "exact densities on samples of both sides")
     };
     Exact {
-        dd: of(&|l| sgn(l) / 2.0, &|l| -sgn(l) / 2.0, -1.0),
-        tv: of(&|l| (1.0 - (-l).exp()).max(0.0) / 2.0, &|l| (1.0 - l.exp()).max(0.0) / 2.0, 0.0),
-        relative: of(&d, &|l| -d(l), -1.0),
-        absolute: of(&|l| d(l) * sgn(l), &|l| -d(l) * sgn(l), -1.0),
+        dd: of(&|l| sgn(l) / 2.0, &|l| -sgn(l) / 2.0, (-1.0, 1.0)),
+        tv: of(&|l| (1.0 - (-l).exp()).max(0.0) / 2.0, &|l| (1.0 - l.exp()).max(0.0) / 2.0, (0.0, 1.0)),
+        relative: of(&d, &|l| -d(l), (-1.0, 1.0)),
+        absolute: of(&|l| d(l) * sgn(l), &|l| -d(l) * sgn(l), (-ABSOLUTE_MOST, ABSOLUTE_MOST)),
     }
 }
 
@@ -85,10 +89,10 @@ fn sum_of_means(a: &[f64], b: &[f64]) -> (f64, f64) {
     (ma + mb, (sa * sa / a.len() as f64 + sb * sb / b.len() as f64).sqrt())
 }
 
-/// The sum of the means of two independent samples, with an interval that stays within [low, high].
-fn two_means(real: &[f64], generated: &[f64], low: f64, high: f64, method: &str) -> Estimate {
+/// The sum of the means of two independent samples, with an interval that stays within a range.
+fn two_means(real: &[f64], generated: &[f64], range: (f64, f64), method: &str) -> Estimate {
     let (value, error) = sum_of_means(real, generated);
-    bounded(value, error, (real.len() + generated.len()) as f64, low, high, method)
+    bounded(value, error, (real.len() + generated.len()) as f64, range.0, range.1, method)
 }
 
 /// An interval for a value in [low, high]: normal inside, Wilson's where the value is so near an end

@@ -1,6 +1,6 @@
 //! Distances with intervals, from the scores of several classifier seeds.
 
-use super::density::bounded;
+use super::density::{ABSOLUTE_MOST, bounded};
 use super::distances::{Distances, Sorted, sign};
 use rand::seq::SliceRandom;
 use rayon::prelude::*;
@@ -95,9 +95,11 @@ impl Discrepancy {
         // Real and generated sentences are resampled apart, so that both keep their number.
         let replicates = bootstrap_pair(nr, ng, resamples, seed.child("discrepancy/bootstrap"), mean_of);
         let seeds = scores.len();
-        let method = format!(
-            "{seeds} classifier seeds; bootstrap over held-out sentences, {resamples} resamples, plus seed variance"
-        );
+        let over = format!("bootstrap over held-out sentences, {resamples} resamples");
+        let method = match seeds {
+            1 => format!("one classifier; {over}"),
+            _ => format!("{seeds} classifier seeds; {over}, plus seed variance"),
+        };
         let n = nr + ng;
         let estimate = |get: fn(&Distances) -> f64, low: f64, high: f64| {
             let over_seeds: Vec<f64> = points.iter().map(get).collect();
@@ -115,7 +117,7 @@ impl Discrepancy {
         Some(Self {
             dd: estimate(|d| d.dd, -1.0, 1.0),
             relative: estimate(|d| d.relative, -1.0, 1.0),
-            absolute: estimate(|d| d.absolute, -1.0, 1.0),
+            absolute: estimate(|d| d.absolute, -ABSOLUTE_MOST, ABSOLUTE_MOST),
             tv: estimate(|d| d.tv, 0.0, 1.0),
             auc: estimate(|d| d.auc, 0.0, 1.0),
             ece: estimate(|d| d.ece, 0.0, 1.0),
