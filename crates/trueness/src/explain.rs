@@ -73,8 +73,13 @@ pub(crate) fn explain(studies: &[StudyEntry], name: Option<&str>, common: &Commo
     if let Some((toolkit, tool)) =
         tools().find(|(toolkit, tool)| wanted == format!("{toolkit}/{}", tool.verb.replace(' ', "/")))
     {
+        let name = format!("{toolkit}/{}", tool.verb.replace(' ', "-"));
+        // What stands below the title of a verb that is a study of its own.
+        let page = studies.iter().find(|entry| entry.name() == name).and_then(|entry| entry.readme().split_once('\n'));
+        let page = page.map_or(String::new(), |(_, page)| format!("{}\n\n## Options\n\n", page.trim()));
+        let options = knobs_table(&tool.knobs);
         return show(
-            &format!("# trueness {toolkit} {}\n\n{}\n\n{}", tool.verb, tool.about, knobs_table(&tool.knobs)),
+            &format!("# trueness {toolkit} {}\n\n{}.\n\n{page}{options}", tool.verb, tool.about),
             &tool.schema,
             common,
         );

@@ -202,7 +202,8 @@ impl AdversarialKnobs {
         for (what, n, least) in [("training", train, self.batch), ("validation", valid, FEWEST_VALID)] {
             if n < least {
                 return Err(Error::Input(format!(
-                    "expected at least {least} {what} sentences to train against a discriminator, got {n}"
+                    "expected at least {least} {what} sentences to train against a discriminator, got {n}; a share of all \
+                     sentences is held out for validation"
                 )));
             }
         }

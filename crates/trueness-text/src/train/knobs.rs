@@ -75,7 +75,7 @@ pub struct TrainKnobs {
     pub oracle_samples: usize,
     /// Sentences that choose the pass, in a file of their own; a share of the corpus where none is named.
     pub valid: String,
-    /// The share of the corpus that is held out to choose the pass.
+    /// The share of the corpus, or of the oracle's sentences, that is held out to choose the pass.
     #[schemars(range(min = 0.001, max = 0.5))]
     pub valid_share: f64,
     /// How sentences are cut: whitespace, words, characters, or the path of a tokenizer.json.
@@ -83,7 +83,8 @@ pub struct TrainKnobs {
     /// Words that stand in the corpus less often than this are not known to the model.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub min_count: usize,
-    /// Tokens of the longest sentence that is learned and made; longer ones are left out. 0: the corpus's longest.
+    /// Tokens of the longest sentence that is learned and made; longer ones are left out. 0: as the longest of those that are not
+    /// held out.
     #[schemars(range(min = 0, max = 65_536))]
     pub length: usize,
     /// The size of each layer: the LSTM's states, or the transformer's vectors.
@@ -320,5 +321,24 @@ impl TrainKnobs {
             ("adversarial-learning-rate", self.adversarial_learning_rate != all.adversarial_learning_rate),
         ];
         given.into_iter().find(|(_, given)| *given).map(|(name, _)| name)
+    }
+
+    /// Options of another method than the one that trains, with the methods that have them.
+    pub(super) fn foreign(&self) -> Option<(&'static str, &'static str)> {
+        let method = self.model.method()?;
+        let all = Self::default();
+        let relgan = method == Method::Relgan;
+        let completes = matches!(method, Method::Seqgan | Method::Rankgan | Method::Leakgan);
+        let policy = matches!(method, Method::Seqgan | Method::Rankgan);
+        let leakgan = method == Method::Leakgan;
+        let given = [
+            ("beta", "relgan", !relgan && self.beta != all.beta),
+            ("beta-rounds", "relgan", !relgan && self.beta_rounds != all.beta_rounds),
+            ("interleave", "leakgan", !leakgan && self.interleave != all.interleave),
+            ("interleave-steps", "leakgan", !leakgan && self.interleave_steps != all.interleave_steps),
+            ("rollouts", "seqgan, rankgan and leakgan", !completes && self.rollouts != all.rollouts),
+            ("rolling", "seqgan and rankgan", !policy && self.rolling != all.rolling),
+        ];
+        given.into_iter().find(|(_, _, given)| *given).map(|(name, methods, _)| (name, methods))
     }
 }

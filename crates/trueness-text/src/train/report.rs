@@ -2,11 +2,15 @@
 
 use super::tool::Kept;
 use crate::adversarial::{Method, Watched};
-use trueness_core::Measure;
 use trueness_core::report::{Axis, Block, Cell, Figure, Kind as Drawn, Point, Samples, Series, Table, format_estimate};
+use trueness_core::{Estimate, Measure};
 
-pub(super) fn table(measures: &[Measure]) -> Table {
-    let mut table = Table::new("The weights that are kept").words("measure").numbers("value");
+pub(super) fn table(measures: &[Measure], went_on: bool) -> Table {
+    let title = match went_on {
+        true => "The weights that are kept: those after the last round, on other samples than the looks'",
+        false => "The weights that are kept",
+    };
+    let mut table = Table::new(title).words("measure").numbers("value");
     for measure in measures {
         let title = match measure.name.as_str() {
             "nll-oracle-start" => "NLL-oracle before training",
@@ -65,11 +69,22 @@ pub(super) fn on(method: Method, history: &[Watched]) -> Option<String> {
     let (first, last) = (history.first()?, history.last()?);
     let [before, after] = [first, last].map(|look| look.measure("dd").map(format_estimate));
     let (before, after, rounds) = (before?, after?, last.round);
+    // A verdict would need the difference's own interval.
+    let overlap = match overlap(first.measure("dd")?, last.measure("dd")?) {
+        true => " (the intervals overlap)",
+        false => "",
+    };
     Some(format!(
-        "It went on as {} for {rounds} rounds: DD by fresh discriminators went from {before} to {after}; at 0 they tell \
-         nothing apart.",
+        "It went on as {} for {rounds} rounds: DD by fresh discriminators, which is 0 where they tell nothing apart, went \
+         from {before} to {after}{overlap}.",
         method.title()
     ))
+}
+
+/// Whether two intervals have a value in common.
+fn overlap(a: &Estimate, b: &Estimate) -> bool {
+    let ends = |estimate: &Estimate| estimate.low.zip(estimate.high);
+    ends(a).zip(ends(b)).is_some_and(|(a, b)| a.0 <= b.1 && b.0 <= a.1)
 }
 
 /// What is drawn over the rounds: titles, the unit, and the measures that share a figure.
@@ -120,7 +135,8 @@ pub(super) fn rounds(history: &[Watched]) -> Vec<Block> {
         if series.is_empty() {
             continue;
         }
-        let id = format!("rounds-{}", names[0]);
+        let drawn = names.iter().find(|name| history.iter().any(|look| look.measure(name).is_some()));
+        let id = format!("rounds-{}", drawn.unwrap_or(&names[0]));
         let mut figure = Figure::new(id, format!("{title} over the rounds"))
             .alt(format!("{title} by adversarial round"))
             .x(Axis::new("round"))

@@ -83,6 +83,9 @@ impl Study for Train {
                 "{name} is of training against a discriminator: add --model seqgan, maligan, rankgan, relgan or leakgan"
             )));
         }
+        if let Some((name, methods)) = knobs.foreign() {
+            return Err(Error::Input(format!("{name} is of {methods} alone: leave it out")));
+        }
         if let Some(adversarial) = knobs.adversarial() {
             adversarial.check()?;
             if knobs.length > 0 {
@@ -127,10 +130,13 @@ impl Study for Train {
     }
 
     fn run_unit(&self, knobs: &TrainKnobs, _unit: &TrainUnit, run: &mut Run<'_>) -> trueness_core::Result<()> {
+        // Of the seed alone: two trainings that differ in a knob have the same held-out sentences, the same oracle, and, as long as the
+        // knobs do not touch it, the same random numbers.
+        let seed = run.seed().child("train");
         // The model lies in the stage's folder, where those who are given the run's folder find it.
         let staged = run.stage("train", knobs, |stage| -> Result<Kept> {
             let folder = stage.dir().to_owned();
-            let kept = train(knobs, &folder, stage.seed(), stage.watch())?;
+            let kept = train(knobs, &folder, seed, stage.watch())?;
             for (i, epoch) in kept.history.iter().enumerate() {
                 stage.log("nats-per-token/train", i as u64 + 1, epoch.train_loss)?;
                 stage.log("nats-per-token/valid", i as u64 + 1, epoch.metric)?;
@@ -149,6 +155,10 @@ impl Study for Train {
         });
         let kept = staged?.value;
         kept.measures.iter().for_each(|measure| run.push(measure.clone()));
+        for (look, subject) in [(kept.rounds.first(), "before"), (kept.rounds.last(), "after")] {
+            let measures = look.into_iter().flat_map(|look| &look.measures);
+            measures.for_each(|measure| run.push(measure.clone().of(subject)));
+        }
         kept.warnings.iter().for_each(|warning| run.warn(warning.clone()));
         run.keep("trained", &kept)?;
         Ok(())
@@ -161,7 +171,7 @@ impl Study for Train {
         let on = knobs.adversarial().and_then(|knobs| report::on(knobs.method, &kept.rounds));
         let mut report = report
             .lead(on.map_or(lead.clone(), |on| format!("{lead} {on}")))
-            .table(report::table(&kept.measures))
+            .table(report::table(&kept.measures, !kept.rounds.is_empty()))
             .blocks(report::rounds(&kept.rounds))
             .figure(report::curves(&kept))
             .blocks(report::truth(&kept))

@@ -121,6 +121,30 @@ fn oracles_are_drawn_loaded_and_made_of_a_corpus() {
 }
 
 #[test]
+fn a_gan_and_its_control_begin_from_one_generator() {
+    let folder = tempfile::tempdir().unwrap();
+    let oracle = ["--oracle", "seqgan", "--oracle-n", "256"];
+    let seqgan = ["--model", "seqgan", "--rounds", "1", "--rollouts", "1", "--watch-samples", "30"];
+    let steps = ["--discriminator-pre-steps", "1", "--discriminator-steps", "1"];
+    for (reward, out) in [("discriminator", "g"), ("constant", "c")] {
+        train(folder.path(), &[&oracle[..], &seqgan, &steps, &["--reward", reward, "--out", out]].concat());
+    }
+    let oracle = |run: &str| fs::read(model(folder.path(), run).parent().unwrap().join("oracle.safetensors")).unwrap();
+    assert_eq!(oracle("g"), oracle("c"));
+    let look = |run: &str, name: &str, subject: &str| {
+        let text = fs::read_to_string(folder.path().join(run).join("measures.json")).unwrap();
+        let found = measures(&text).into_iter().find(|(of, whose, _)| (of.as_str(), whose.as_str()) == (name, subject));
+        found.unwrap().2["value"].clone()
+    };
+    for name in ["dd", "nll-oracle", "jeffreys", "bleu-4"] {
+        assert_eq!(look("g", name, "before"), look("c", name, "before"), "{name}");
+        assert_ne!(look("g", name, "before"), look("g", name, "after"), "{name}");
+    }
+    let beta = fail(folder.path(), &["text", "train", "--oracle", "seqgan", "--model", "seqgan", "--beta", "5"], 2);
+    assert!(beta.contains("beta is of relgan alone"), "{beta}");
+}
+
+#[test]
 fn networks_join_the_comparison() {
     let folder = tempfile::tempdir().unwrap();
     for (name, salt) in [("real.txt", 1), ("a.txt", 2), ("b.txt", 3)] {
