@@ -74,7 +74,8 @@ impl Page {
         let room = self.columns.saturating_sub(most + width(&ends) + 6).min(LONGEST);
         let name = pad(&cut(&line(&series.name), most), most, false);
         let gap = if most == 0 { "" } else { "  " };
-        out.push(format!("  {name}{gap}{}  {ends}", self.paint.blue(&heights(&values, room))));
+        let drawn = side_by_side(figure, series, room).unwrap_or(values);
+        out.push(format!("  {name}{gap}{}  {ends}", self.paint.blue(&heights(&drawn, room))));
     }
 }
 
@@ -140,6 +141,33 @@ fn scaled(x: f64, log: bool) -> Option<f64> {
     Some(if log { x.log10() } else { x.clamp(-1e300, 1e300) })
 }
 
+/// A curve at `columns` places of the horizontal axis, the same for all curves of the figure, so that what stands below each other is of
+/// the same place. Nothing where all curves have the same places anyhow, or one goes back.
+fn side_by_side(figure: &Figure, series: &Series, columns: usize) -> Option<Vec<f64>> {
+    let log = figure.x.scale == Scale::Log;
+    let places = |series: &Series| -> Option<Vec<(f64, f64)>> {
+        let finite = series.points.iter().filter(|point| point.y.is_finite());
+        finite.map(|point| Some((scaled(point.x, log)?, point.y))).collect()
+    };
+    let curves: Vec<&Series> = figure.series.iter().filter(|s| matches!(s.kind, Kind::Line | Kind::Band)).collect();
+    let all: Vec<Vec<(f64, f64)>> = curves.iter().map(|series| places(series)).collect::<Option<_>>()?;
+    let same = all.iter().all(|one| one.iter().map(|p| p.0).eq(all[0].iter().map(|p| p.0)));
+    if same || all.iter().any(|one| !one.is_sorted_by(|a, b| a.0 <= b.0)) {
+        return None;
+    }
+    let ends = all.iter().flatten().fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), p| (a.min(p.0), b.max(p.0)));
+    let own = places(series)?;
+    let at = |x: f64| -> Option<f64> {
+        let next = own.partition_point(|point| point.0 <= x);
+        match (next.checked_sub(1).and_then(|i| own.get(i)), own.get(next)) {
+            (Some(a), Some(b)) => Some(a.1 + (b.1 - a.1) * (x - a.0) / (b.0 - a.0)),
+            (a, b) => a.or(b).map(|point| point.1),
+        }
+    };
+    let place = |i: usize| ends.0 + (ends.1 - ends.0) * i as f64 / (columns.max(2) - 1) as f64;
+    (0..columns).map(|i| at(place(i))).collect()
+}
+
 /// A curve as a line of blocks of eight heights, at most `room` columns.
 fn heights(values: &[f64], room: usize) -> String {
     let columns = room.min(values.len());
@@ -177,6 +205,19 @@ mod tests {
         let chart = Chart { low: -1.0, high: 1.0, log: false, bars: false, room: 11 };
         let point = Point { x: 0.0, y: 0.0, low: Some(-0.4), high: Some(0.6) };
         assert_eq!(chart.draw(&point), "   ├─●──┤");
+    }
+
+    #[test]
+    fn curves_of_one_figure_stand_at_the_same_places() {
+        let line = |points: &[(f64, f64)]| {
+            points.iter().fold(Series::new("a", Kind::Line), |series, p| series.point(p.0, p.1))
+        };
+        let (low, high) = (line(&[(0.0, 0.0), (1.0, 1.0)]), line(&[(3.0, 0.0), (4.0, 1.0)]));
+        let both = Figure::new("f", "f").series(low.clone()).series(high.clone());
+        assert_eq!(side_by_side(&both, &low, 5), Some(vec![0.0, 1.0, 1.0, 1.0, 1.0]));
+        assert_eq!(side_by_side(&both, &high, 5), Some(vec![0.0, 0.0, 0.0, 0.0, 1.0]));
+        let alike = Figure::new("f", "f").series(low.clone()).series(low.clone());
+        assert_eq!(side_by_side(&alike, &low, 5), None);
     }
 
     #[test]
