@@ -83,14 +83,15 @@ fn training_on_an_oracle_conforms() {
 #[test]
 fn training_against_a_discriminator_conforms() {
     let folder = tempfile::tempdir().unwrap();
-    for (model, segments, combine) in [
-        ("seqgan", "prefixes:2", "mean-logit"),
-        ("maligan", "windows:3,2", "mean-prob"),
-        ("rankgan", "disjoint:3", "mean-loss"),
-        ("relgan", "prefixes:2", "mean-loss"),
-        ("leakgan", "prefixes:2", "mean-logit"),
+    let rollouts = json!({ "rollouts": 2 });
+    for (model, segments, combine, own) in [
+        ("seqgan", "prefixes:2", "mean-logit", rollouts.clone()),
+        ("maligan", "windows:3,2", "mean-prob", json!({})),
+        ("rankgan", "disjoint:3", "mean-loss", rollouts),
+        ("relgan", "prefixes:2", "mean-loss", json!({ "beta": 10.0 })),
+        ("leakgan", "prefixes:2", "mean-logit", json!({ "rollouts": 2, "interleave": 2, "interleave-steps": 2 })),
     ] {
-        let settings = json!({
+        let mut settings = json!({
             "corpus": write_captions(&folder.path().join("corpus.txt"), 60, 1),
             "model": model,
             "segments": segments,
@@ -103,12 +104,10 @@ fn training_against_a_discriminator_conforms() {
             "rounds": 3,
             "discriminator-steps": 2,
             "discriminator-pre-steps": 2,
-            "rollouts": 2,
-            "interleave": 2,
-            "interleave-steps": 2,
             "watch-every": 2,
             "watch-samples": 20,
         });
+        settings.as_object_mut().unwrap().extend(own.as_object().unwrap().clone());
         conformance::check_with(&entry("text/train"), "default", settings, &folder.path().join(model)).unwrap();
     }
 }
