@@ -140,7 +140,7 @@ impl Play<'_> {
         } else {
             let valid = generator.score_known(self.valid, watch)?;
             measures.push(Measure::new("nll-gen", valid.estimate(seed.child("nll-gen"))));
-            let own = generator.score(&samples, watch)?;
+            let own = generator.score_own(&samples, watch)?;
             measures.push(Measure::new("nll-div", own.estimate(seed.child("nll-div"))));
         }
         let (real, generated): (Encoded, Encoded) = (self.valid.iter().collect(), samples.iter().collect());

@@ -184,6 +184,18 @@ impl Generator {
         }
         Ok(found)
     }
+
+    /// −log p of the generator's own samples in nats under [`Generator::log_law`], and the tokens that were drawn for each: a sentence of
+    /// [`Generator::longest`] tokens has no end that could have come out otherwise.
+    ///
+    /// # Errors
+    /// As for [`Generator::score`].
+    pub fn score_own(&self, samples: &[Vec<u32>], watch: Watch<'_>) -> Result<SentenceScores> {
+        let nll = self.log_law(samples, watch)?.into_iter().map(|log| -log).collect();
+        let tokens =
+            samples.iter().map(|sentence| (sentence.len() + usize::from(sentence.len() < self.longest)) as u32);
+        Ok(SentenceScores { nll, tokens: tokens.collect() })
+    }
 }
 
 /// A vocabulary for generators that have none.

@@ -242,7 +242,7 @@ fn train(knobs: &TrainKnobs, folder: &Path, seed: Seed, watch: Watch<'_>) -> Res
         measures.push(truth.start(&job.initial(seed)?, seed, watch)?);
     } else {
         let own = generator.sample_ids(knobs.oracle_samples, Sampling::default(), seed.child("train/div"), watch)?;
-        measures.push(of("nll-div", generator.score(&own, watch)?.estimate(seed.child("train/div"))));
+        measures.push(of("nll-div", generator.score_own(&own, watch)?.estimate(seed.child("train/div"))));
     }
     let samples = generator.sample(SHOWN, Sampling::default(), seed.child("train/samples"), watch)?;
     let tokens: usize = train.iter().map(Vec::len).sum();

@@ -124,13 +124,22 @@ fn the_law_sums_to_one_and_samples_follow_it() {
                 (0..words).for_each(|c| listed.push([a, b, c]));
             }
         }
-        let law: Vec<f64> = generator.log_density(&listed).into_iter().map(f64::exp).collect();
+        let logs = generator.log_density(&listed);
+        let law: Vec<f64> = logs.iter().map(|log| log.exp()).collect();
         assert!((law.iter().sum::<f64>() - 1.0).abs() < 1e-5, "{model:?} {}", law.iter().sum::<f64>());
         let mut too_long = Encoded::new();
         too_long.push([0, 0, 0, 0]);
         assert_eq!(generator.log_density(&too_long), [f64::NEG_INFINITY]);
         let n = 20_000;
         let sample = Oracle::sample(&generator, n, Seed::new(5));
+        // The entropy per token that is drawn, the end being one unless three tokens leave no choice.
+        let drawn = listed.iter().map(|sentence| (sentence.len() + usize::from(sentence.len() < 3)) as f64);
+        let tokens: f64 = law.iter().zip(drawn).map(|(p, tokens)| p * tokens).sum();
+        let entropy = -law.iter().zip(&logs).map(|(p, log)| p * log).sum::<f64>() / tokens;
+        let own = watched(|watch| generator.score_own(&generator.codec().from_vocabulary(&sample), watch)).unwrap();
+        let found = own.estimate(Seed::new(6));
+        let error = (found.high.unwrap() - found.low.unwrap()) / 2.0;
+        assert!((found.value.unwrap() - entropy).abs() < 2.5 * error, "{model:?} {found:?} {entropy}");
         for (sentence, p) in listed.iter().zip(law) {
             let count = sample.iter().filter(|other| *other == sentence).count() as f64;
             let sd = (n as f64 * p * (1.0 - p)).sqrt();
