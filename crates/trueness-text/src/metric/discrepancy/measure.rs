@@ -234,6 +234,15 @@ mod tests {
     }
 
     #[test]
+    fn the_absolute_distance_of_samples_may_be_above_1_and_lies_within_its_interval() {
+        // D of .6 to 1 on real sentences, and of .3 to .5 on generated ones, which s takes with a minus: .8 + .4 in the mean.
+        let within = |low: f64, width: f64, seed| noise(300, 0.0, seed).iter().map(|u| low + width * u).collect();
+        let scores = [Scores { real: within(0.6, 0.4, 1), generated: within(0.3, 0.2, 2) }];
+        let found = Discrepancy::measure(&scores, 200, 0, Seed::new(3)).unwrap().absolute;
+        assert!(found.covers(1.2) && found.high > found.value, "{found:?}");
+    }
+
+    #[test]
     fn intervals_cover_what_a_fixed_classifier_would_score_on_all_sentences() {
         // The scores are min(u + .1, 1) for real and u for generated. DD = ½(.2) = .1; the relative distance
         // is .1 − .1²/2; AUC = ∫ min(u + .1, 1) du; the plug-in is the mean of .5 and .16 + .25 + .1.
